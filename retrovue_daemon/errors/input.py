@@ -90,9 +90,9 @@ class UnknownName(BadInput):
 class UnknownId(BadInput):
     """No ``kind`` (as in "server") has the id ``row_id``; ``known`` maps the existing ids to names."""
 
-    def __init__(self, kind: str, row_id: int, known: Mapping[int, str]) -> None:
+    def __init__(self, kind: str, row_id: int, known: Mapping[int, str], *, hint: str | None = None) -> None:
         listed = ", ".join(f"{number} ({name})" for number, name in known.items())
-        super().__init__(f"no {kind} has the id {row_id!r}", hint=f"known: {listed or 'none'}")
+        super().__init__(f"no {kind} has the id {row_id!r}", hint=hint or f"known: {listed or 'none'}")
         self.kind = kind
         self.row_id = row_id
         self.known = dict(known)

@@ -120,6 +120,7 @@ EVENTS: Final = frozenset(
         "web.started",
         "web.stop_incomplete",
         "web.stopped",
+        "web.task_failed",
     }
 )
 

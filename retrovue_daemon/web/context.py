@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.progress import ProgressBoard
     from retrovue_daemon.web.attempts import Attempts
+    from retrovue_daemon.web.contacts import Contacts
     from retrovue_daemon.web.event_streams import EventStreams
     from retrovue_daemon.web.posters import Posters
     from retrovue_daemon.web.reading import ReadingPool
     from retrovue_daemon.web.sessions import Sessions
     from retrovue_daemon.web.static_files import StaticFiles
+    from retrovue_daemon.web.tasks import Tasks
     from retrovue_daemon.web.template_engine import Templates
 
 
@@ -50,6 +52,8 @@ class Context:
     static: StaticFiles
     streams: EventStreams
     posters: Posters
+    contacts: Contacts
+    tasks: Tasks
     started_at: int
     """When the page was started, in Unix seconds."""
 

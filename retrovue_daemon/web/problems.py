@@ -102,7 +102,8 @@ def problem_document(refusal: Refusal) -> web.Response:
 def refusal_of(error: DaemonError) -> Refusal:
     """Return how an error of this package is reported."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 409)
-    return Refusal(status, str(error), hint=error.hint)
+    fields = error.fields if isinstance(error, BadInput) else {}
+    return Refusal(status, str(error), hint=error.hint, fields=fields)
 
 
 def _of_http(error: web.HTTPException) -> Refusal:

@@ -13,6 +13,9 @@ from retrovue_daemon.web.viewer import viewer_of
 NAVIGATION: Final = (("/", "Overview"), ("/search", "Search"), ("/changes", "Changes"))
 """The addresses of the navigation, with their names."""
 
+MANAGE: Final = ("/manage", "Manage")
+"""Shown where something can be changed at all."""
+
 
 def render(request: web.Request, name: str, *, title: str, **values: Any) -> web.Response:
     """Return a page, made from a template that extends ``base.html``.
@@ -28,8 +31,17 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
         form_token=context.sessions.form_token(viewer.cookie),
         static=context.static.address,
         path=request.path,
-        navigation=NAVIGATION,
+        navigation=(*NAVIGATION, MANAGE) if viewer.can_manage else NAVIGATION,
+        notes=viewer.session.take_notes() if viewer.session and request.method == "GET" else (),
         version=__version__,
         **values,
     )
     return web.Response(text=text, content_type="text/html")
+
+
+def done(request: web.Request, address: str, note: str) -> web.Response:
+    """Return where a browser goes after a change; the page there says what was done."""
+    session = viewer_of(request).session
+    if session is not None:
+        session.note(context_of(request).redactor.text(note))
+    return web.Response(status=303, headers={"Location": address})

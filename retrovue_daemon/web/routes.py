@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.web.access import SIGN_IN, Access
-from retrovue_daemon.web.pages import changes, health, items, login, overview, posters, search, static
+from retrovue_daemon.web.pages import changes, health, items, login, manage, overview, posters, search, static
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,6 +48,15 @@ ROUTES: Final = (
     Route("/progress", Access.READ, get=overview.follow, is_stream=True),
     Route(SIGN_IN, Access.PUBLIC, get=login.show, post=login.sign_in),
     Route("/logout", Access.PUBLIC, post=login.sign_out),
+    Route("/manage", Access.MANAGE, get=manage.show),
+    Route("/manage/servers", Access.MANAGE, get=manage.show, post=manage.add_server),
+    Route("/manage/servers/{id}", Access.MANAGE, get=manage.show_server),
+    Route("/manage/servers/{id}/switch", Access.MANAGE, post=manage.switch_server),
+    Route("/manage/servers/{id}/token", Access.MANAGE, get=manage.show_server, post=manage.set_token),
+    Route("/manage/servers/{id}/remove", Access.MANAGE, get=manage.show_server, post=manage.remove_server),
+    Route("/manage/servers/{id}/machine", Access.MANAGE, get=manage.show_server, post=manage.look_at_machine),
+    Route("/manage/servers/{id}/accept-identity", Access.MANAGE, post=manage.accept_machine),
+    Route("/manage/sync", Access.MANAGE, get=manage.show, post=manage.sync),
     Route("/healthz", Access.PUBLIC, get=health.is_alive),
     Route("/readyz", Access.PUBLIC, get=health.is_ready),
     Route("/search", Access.READ, get=search.show),

@@ -16,6 +16,7 @@ from retrovue_daemon.errors import PageUnavailable
 from retrovue_daemon.service.pulse import Pulse
 from retrovue_daemon.web.application import make_application
 from retrovue_daemon.web.attempts import Attempts
+from retrovue_daemon.web.contacts import Contacts
 from retrovue_daemon.web.context import Context
 from retrovue_daemon.web.event_streams import EventStreams
 from retrovue_daemon.web.limits import SERVER_OPTIONS, bounded
@@ -23,6 +24,7 @@ from retrovue_daemon.web.posters import Posters
 from retrovue_daemon.web.reading import ReadingPool
 from retrovue_daemon.web.sessions import Sessions
 from retrovue_daemon.web.static_files import StaticFiles
+from retrovue_daemon.web.tasks import Tasks
 from retrovue_daemon.web.template_engine import Templates
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class WebService:
             stack.push_async_callback(context.reading.close)
             stack.push_async_callback(context.pulse.stop)
             stack.push_async_callback(context.posters.close)
+            stack.push_async_callback(context.tasks.close)
             await context.posters.follow()
             runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
             await runner.setup()
@@ -109,6 +112,8 @@ def _context(parts: DaemonParts) -> Context:
         static=StaticFiles(),
         streams=streams,
         posters=Posters(supervisor, path.with_name(f"{path.name}-posters"), clock),
+        contacts=Contacts(),
+        tasks=Tasks(),
         started_at=clock.now(),
     )
     _learn(context, supervisor.config.web)

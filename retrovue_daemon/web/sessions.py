@@ -19,16 +19,29 @@ if TYPE_CHECKING:
 MOST = 200
 """Sessions at once; the one that was not used for the longest time ends first."""
 
+MOST_NOTES = 5
+LONGEST_NOTE = 1_000
+
 IDLE_S = 7 * 86_400.0
 LONGEST_S = 30 * 86_400.0
 
 
 class Session(msgspec.Struct, eq=False):
-    """A signed-in browser; ``id`` is the value of its cookie."""
+    """A signed-in browser; ``id`` is the value of its cookie, ``notes`` are shown by the next page that it loads."""
 
     id: str
     began: float
     used: float
+    notes: list[str] = msgspec.field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Let the next page show what was done."""
+        self.notes = [*self.notes, text[:LONGEST_NOTE]][-MOST_NOTES:]
+
+    def take_notes(self) -> list[str]:
+        """Return the notes, which are shown once."""
+        notes, self.notes = self.notes, []
+        return notes
 
 
 class Sessions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrovue_daemon.errors import BadInput, DefinedByConfig
+from retrovue_daemon.errors import BadInput, DefinedByConfig, UnknownId
 from retrovue_daemon.store.tables.mappings import (
     delete_mapping,
     find_same,
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 def mapping_with(connection: sqlite3.Connection, mapping_id: int) -> StoredMapping:
-    """Return a mapping by its id. Raise BadInput if there is none."""
-    for entry in read_mappings(connection):
-        if entry.id == mapping_id:
-            return entry
-    raise BadInput(f"no mapping has the id {mapping_id}", hint="`retrovue-daemon mappings list` shows all ids")
+    """Return a mapping by its id. Raise UnknownId."""
+    entries = {entry.id: entry for entry in read_mappings(connection)}
+    if mapping_id not in entries:
+        known = {entry.id: entry.mapping.plex_path for entry in entries.values()}
+        raise UnknownId("mapping", mapping_id, known, hint="`retrovue-daemon mappings list` shows all ids")
+    return entries[mapping_id]
 
 
 def add_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> StoredMapping:

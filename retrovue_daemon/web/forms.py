@@ -1,0 +1,61 @@
+"""Forms as pages show them: values, and what is wrong with each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from retrovue_daemon.errors import DaemonError
+from retrovue_daemon.web.problems import Refusal, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp import web
+
+_LARGEST_ID: Final = 2**63 - 1
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A form as it is shown: values and messages by the names of its fields; ``problem`` is above them."""
+
+    values: Mapping[str, str] = {}
+    errors: Mapping[str, str] = {}
+    problem: Refusal | None = None
+
+    def value(self, name: str, default: str = "") -> str:
+        """Return what a field holds."""
+        return self.values.get(name, default)
+
+    def error(self, name: str) -> str:
+        """Return what is wrong with a field."""
+        return self.errors.get(name, "")
+
+    @classmethod
+    def refused(cls, values: Mapping[str, str], error: Refusal | DaemonError, *fields: str) -> Form:
+        """Return a form that was refused; what is wrong with none of its ``fields`` is shown above them."""
+        refusal = refusal_of(error) if isinstance(error, DaemonError) else error
+        beside = {name: message for name, message in refusal.fields.items() if name in fields}
+        return cls(values, beside, None if beside else refusal)
+
+
+EMPTY: Final = Form()
+
+
+def id_in(request: web.Request, kind: str) -> int:
+    """Return the id in an address. Raise Refusal."""
+    text = request.match_info["id"]
+    if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID):
+        raise Refusal(404, f"there is no such {kind}")
+    return int(text)
+
+
+def status_of(error: Refusal | DaemonError) -> int:
+    """Return the status of a form that was refused."""
+    return error.status if isinstance(error, Refusal) else refusal_of(error).status
+
+
+def values_of(form: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Return the values of some fields, without spaces around them."""
+    return {name: form.get(name, "").strip() for name in names}
