@@ -31,7 +31,7 @@ from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retrovue_daemon.store.items.columns import Columns
     from retrovue_daemon.store.items.filters import Filters
@@ -141,8 +141,18 @@ class Chosen:
         self, columns: Columns, *, sort: str | None = None, limit: int | None = None
     ) -> Iterator[tuple[Any, ...]]:
         """Yield these columns of each item, by kind and id unless sorted otherwise; unknown values come last."""
+        keys = _keys(sort)
+        parts, values = [], list[object]()
+        for kind, condition in self._conditions.items():
+            selected = [
+                *(expression(each, kind) for each in columns.values()),
+                *(expression(key, kind) for key in keys),
+            ]
+            file, its_values = self._file_of(kind)
+            parts.append(f"SELECT {', '.join(selected)} FROM {FROM[kind]}{file} WHERE {condition.sql}")
+            values += (*its_values, *condition.values)
         width = len(columns)
-        for row in self._rows(columns, sort, limit):
+        for row in self._ordered(parts, values, width, sort, limit):
             yield row[:width]
 
     def page(self, *, sort: str | None, after: Place | None, limit: int) -> tuple[list[Hit], Place | None]:
@@ -156,49 +166,55 @@ class Chosen:
             return self._best_page(after, limit)
         if sort is not None and sort.removeprefix("-") == "random":
             return [Hit(*row) for row in self.rows(HIT, sort=sort, limit=limit)], None
-        width = len(HIT)
-        rows = list(self._rows(HIT, sort, limit + 1, after))
-        hits = [Hit(*row[:width]) for row in rows[:limit]]
-        if len(rows) <= limit:
-            return hits, None
-        return hits, (*rows[limit - 1][width:], hits[-1].kind, hits[-1].id)
+        places = self._places(sort, after, limit + 1)
+        hits = self._hits(places[:limit])
+        return hits, places[limit - 1] if len(places) > limit else None
 
-    def _rows(
-        self, columns: Columns, sort: str | None, limit: int | None, after: Place | None = None
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield columns, followed by the keys of the order, of the items after a place."""
-        name = (sort or "").removeprefix("-")
-        keys = SORT_KEYS[name] if name else ()
+    def _places(self, sort: str | None, after: Place | None, limit: int) -> list[Place]:
+        """Return the keys, kinds and ids of the next items: only of those on the page is anything else read."""
+        keys, is_reversed = _keys(sort), (sort or "").startswith("-")
         if after is not None and (
             len(after) != len(keys) + 2 or after[-2] not in list(Kind) or type(after[-1]) is not int
         ):
             raise BadCursor
-        is_reversed = (sort or "").startswith("-")
         parts, values = [], list[object]()
         for kind, condition in self._conditions.items():
-            selected = [
-                *(expression(each, kind) for each in columns.values()),
-                *(expression(key, kind) for key in keys),
-            ]
-            file, its_values = self._file_of(kind)
-            place = _after([f"({expression(key, kind)})" for key in keys], kind, after, is_reversed=is_reversed)
-            parts.append(
-                f"SELECT {', '.join(selected)} FROM {FROM[kind]}{file} WHERE {condition.sql} AND {place.sql}"
-            )
-            values += (*its_values, *condition.values, *place.values)
+            selected = [expression(key, kind) for key in keys]
+            behind = _after([f"({key})" for key in selected], kind, after, is_reversed=is_reversed)
+            table = TABLES[kind] + " AS i"
+            if kind in {Kind.SEASON, Kind.EPISODE}:
+                table += " LEFT JOIN shows AS w ON w.id = i.show_id"
+            columns = ", ".join([f"'{kind.value}'", "i.id", *selected])
+            parts.append(f"SELECT {columns} FROM {table} WHERE {condition.sql} AND {behind.sql}")
+            values += (*condition.values, *behind.values)
+        return [(*row[2:], *row[:2]) for row in self._ordered(parts, values, 2, sort, limit)]
+
+    def _hits(self, places: Sequence[Place]) -> list[Hit]:
+        found: dict[Place, Hit] = {}
+        for kind in self._conditions:
+            ids = [str(place[-1]) for place in places if place[-2] == kind.value]
+            query = f"{select_found(kind, HIT)} WHERE i.id IN (SELECT value FROM json_each(?))"
+            for row in self._connection.execute(query, (json_list(ids),)) if ids else ():
+                hit = Hit(*row)
+                found[hit.kind, hit.id] = hit
+        return [found[place[-2:]] for place in places]
+
+    def _ordered(
+        self, parts: Sequence[str], values: list[object], width: int, sort: str | None, limit: int | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of queries, whose first columns are kind and id, and whose keys follow ``width`` columns."""
         if not parts:
             return
-        query = " UNION ALL ".join(parts)
+        keys = _keys(sort)
         if keys:
-            direction = " DESC" if is_reversed else ""
-            first = len(columns) + 1
-            order = ", ".join(f"{first + place}{direction} NULLS LAST" for place in range(len(keys)))
-            query += f" ORDER BY {order}, 1, 2"
+            direction = " DESC" if (sort or "").startswith("-") else ""
+            order = ", ".join(f"{width + 1 + place}{direction} NULLS LAST" for place in range(len(keys)))
+            query = f"{' UNION ALL '.join(parts)} ORDER BY {order}, 1, 2"
         else:
             query = " UNION ALL ".join(f"SELECT * FROM ({part} ORDER BY i.id)" for part in parts)
         if limit is not None:
             query += " LIMIT ?"
-            values.append(min(limit, sys.maxsize))
+            values = [*values, min(limit, sys.maxsize)]
         yield from self._connection.execute(query, values)
 
     def _file_of(self, kind: Kind) -> tuple[str, Sequence[object]]:
@@ -264,6 +280,10 @@ class Chosen:
                 rank = _rank(simplified(row[names.index("title")]), plain)
                 found.append(((*rank, number, row[names.index("id")]), row))
         return sorted(found)
+
+
+def _keys(sort: str | None) -> tuple[str | Mapping[Kind, str], ...]:
+    return SORT_KEYS[sort.removeprefix("-")] if sort else ()
 
 
 def _after(keys: Sequence[str], kind: Kind, place: Place | None, *, is_reversed: bool) -> Condition:

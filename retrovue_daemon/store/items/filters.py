@@ -11,7 +11,7 @@ from retrovue_daemon.config.values import is_utf8
 from retrovue_daemon.errors import UnknownName
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.items.languages import both_codes
-from retrovue_daemon.store.items.lookup import GUID_TABLES, json_list
+from retrovue_daemon.store.items.lookup import GUID_TABLES, TABLES, json_list
 from retrovue_daemon.store.items.names import names_of
 from retrovue_daemon.store.items.titles import simplified
 
@@ -100,7 +100,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         if self.library_ids is not None:
             condition.add("i.library_id IN (SELECT value FROM json_each(?))", json_list(self.library_ids))
         if self.state is not None:
-            condition.add("i.state = ?", self.state)
+            if self.state == "active":
+                condition.add("i.state = 'active'")
+            else:  # by the index of rows that are not
+                left = f"SELECT id FROM {TABLES[kind]} WHERE state = ? AND state <> 'active'"
+                condition.add(f"i.id IN ({left})", self.state)
         if self.guid is not None:
             if kind not in GUID_TABLES or not all(map(is_utf8, self.guid)):
                 condition.add(_NEVER)
