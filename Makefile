@@ -28,9 +28,11 @@ format: $(VENV)/ready  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/ready  ## write docs/cli.md anew, from the texts of --help, and the figures of docs/reliability.md
+docs: $(VENV)/ready  ## write docs/cli.md, the figures of docs/reliability.md and the description of the API anew
 	$(BIN)/python -m retrovue_daemon.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+	$(BIN)/python -m retrovue_daemon.web.api.description > docs/openapi.new
+	mv docs/openapi.new retrovue_daemon/web/api/openapi.json
 	$(BIN)/python -m tests.chaos.page
 
 dist: $(VENV)/ready  ## build the sdist and the wheel of this version, in dist/

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from retrovue_daemon.errors import (
     BadCursor,
@@ -18,6 +19,7 @@ from retrovue_daemon.errors import (
     InternalError,
     PlexError,
     QueryTooSlow,
+    ReadAnew,
     StoreError,
     UnknownId,
     UnknownLibrary,
@@ -40,6 +42,7 @@ _STATUSES: tuple[tuple[type[DaemonError], int], ...] = (
     (UnknownLibrary, 404),
     (UnknownShow, 404),
     (BadCursor, 400),
+    (ReadAnew, 410),
     (BadInput, 422),
     (ConfigError, 422),
     (QueryTooSlow, 503),
@@ -79,18 +82,34 @@ def is_api(request: web.BaseRequest) -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one parameter, or with one member of a body."""
+
+    name: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A problem document (RFC 9457): what is wrong, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | UnsetType = UNSET
+    errors: tuple[FieldProblem, ...] | UnsetType = UNSET
+
+
 def problem_document(refusal: Refusal) -> web.Response:
     """Return a refusal as RFC 9457 describes it."""
-    problem: dict[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(refusal.status).phrase,
-        "status": refusal.status,
-        "detail": refusal.detail,
-    }
-    if refusal.hint:
-        problem["hint"] = refusal.hint
-    if refusal.fields:
-        problem["errors"] = [{"name": name, "detail": message} for name, message in refusal.fields.items()]
+    problem = Problem(
+        "about:blank",
+        HTTPStatus(refusal.status).phrase,
+        refusal.status,
+        refusal.detail,
+        refusal.hint or UNSET,
+        tuple(FieldProblem(*each) for each in refusal.fields.items()) or UNSET,
+    )
     return web.Response(
         status=refusal.status,
         body=msgspec.json.encode(problem),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.web.access import SIGN_IN, Access
+from retrovue_daemon.web.api import description
+from retrovue_daemon.web.api.addresses import ADDRESSES, PREFIX, Address
 from retrovue_daemon.web.pages import changes, health, items, login, manage, overview, posters, search, static
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ class Route(msgspec.Struct, frozen=True):
         return Access.MANAGE if changes else self.access
 
 
+def _of_api(address: Address) -> Route:
+    """Return the route of an address of the API."""
+    handlers = {method: operation.respond for method, operation in address.operations.items()}
+    return Route(PREFIX + address.path, Access.READ, is_stream=address.is_stream, **handlers)
+
+
 ROUTES: Final = (
     Route("/", Access.READ, get=overview.show),
     Route("/progress", Access.READ, get=overview.follow, is_stream=True),
@@ -65,4 +73,6 @@ ROUTES: Final = (
     Route("/changes", Access.READ, get=changes.show),
     Route("/changes/new", Access.READ, get=changes.follow, is_stream=True),
     Route("/static/{name}", Access.PUBLIC, get=static.show),
+    Route(description.ADDRESS, Access.READ, get=description.show),
+    *map(_of_api, ADDRESSES),
 )
