@@ -58,6 +58,18 @@ _NAMED: Final = re.compile(
 _USER: Final = re.compile(r"""(?<=://)[^\s/?\#"'<>]+@""")
 _JSON_WEB_TOKEN: Final = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 
+_ESCAPED: Final = re.compile(
+    r"""(?xi)
+      %(?:25)*+([2-7][0-9a-f])
+    | \\{1,8}(?:u00|x)([2-7][0-9a-f])
+    | &(?:amp;)*+\#(?:x0*+([2-7][0-9a-f])|0*+([1-9][0-9]{1,2}));?
+    """
+)
+"""A letter as addresses, JSON, Python, XML and HTML may escape it, also more than once."""
+
+_ROUNDS: Final = 4
+"""Escapes of different kinds that may be nested; those of the same kind may be nested deeper."""
+
 
 class Redactor:
     """Removes secrets from everything that is logged.
@@ -74,11 +86,12 @@ class Redactor:
         self._remembered = lru_cache(_MOST_REMEMBERED)(lambda text, _learnt: self._redacted(text))
 
     def learn(self, secret: str) -> None:
-        """Hide this value from now on, also as encoded in URLs, JSON, Python, HTML and base64."""
+        """Hide this value from now on, also as encoded in URLs, JSON, Python, HTML, base64 and hexadecimal."""
         if len(secret) < _SHORTEST:
             return
         escaped = (quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1])
-        self._forms.update((secret, *escaped, html.escape(secret), *_in_base64(secret)))
+        self._forms.update((secret, *escaped, html.escape(secret), *in_base64(secret)))
+        self._forms.add(secret.encode("utf-8", "surrogatepass").hex())
         # The longest first: one secret may be a prefix of another.
         forms = sorted(self._forms, key=len, reverse=True)
         self._longest = max(_LONGEST_SECRET, len(forms[0]))
@@ -98,6 +111,14 @@ class Redactor:
     def _redacted(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
+            plain = text
+            for _ in range(_ROUNDS if any(sign in text for sign in "%\\&") else 0):
+                former, plain = plain, _ESCAPED.sub(_letter, plain)
+                if plain == former:
+                    break
+                if self._known.search(plain):
+                    # Of a text that repeats a secret in this way, the escapes are of no use.
+                    text = plain = self._known.sub(HIDDEN, plain)
         text = _NAMED.sub(rf"\g<1>{HIDDEN}", text)
         text = _USER.sub(f"{HIDDEN}@", text)
         return _JSON_WEB_TOKEN.sub(HIDDEN, text)
@@ -131,7 +152,13 @@ class Redactor:
         return self.value(item, depth)
 
 
-def _in_base64(secret: str) -> Iterator[str]:
+def _letter(escape: re.Match[str]) -> str:
+    *digits, decimal = escape.groups()
+    number = int(decimal) if decimal else int(next(filter(None, digits)), 16)
+    return chr(number) if number < 128 else escape[0]  # noqa: PLR2004 -- ASCII
+
+
+def in_base64(secret: str) -> Iterator[str]:
     """Yield the base64 forms of a secret: alone, and inside longer data without shared characters."""
     content = secret.encode("utf-8", "surrogatepass")
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):

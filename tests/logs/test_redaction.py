@@ -100,6 +100,33 @@ def test_a_secret_is_known_in_other_spellings(secret, spelling) -> None:
     assert redactor.text(f"[{secret}] [{spelling}]") == "[***] [***]"
 
 
+ESCAPED = {
+    "address": "".join(f"%{ord(letter):02x}" for letter in SECRET),
+    "address, upper case": "".join(f"%{ord(letter):02X}" for letter in SECRET),
+    "address, one letter": SECRET.replace("s", "%73"),
+    "address, thrice": "".join(f"%2525{ord(letter):02X}" for letter in SECRET),
+    "JSON": "".join(f"\\u{ord(letter):04x}" for letter in SECRET),
+    "JSON, twice": "".join(f"\\\\u{ord(letter):04X}" for letter in SECRET),
+    "Python": "".join(f"\\x{ord(letter):02x}" for letter in SECRET),
+    "HTML": "".join(f"&#x{ord(letter):x};" for letter in SECRET),
+    "HTML, twice": "".join(f"&amp;#{ord(letter)};" for letter in SECRET),
+    "address in JSON": "".join(f"\\u0025{ord(letter):02x}" for letter in SECRET),
+    "hexadecimal": SECRET.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("spelling", ESCAPED.values(), ids=ESCAPED)
+def test_a_secret_is_known_if_its_letters_are_escaped(redactor, spelling) -> None:
+    """Addresses, JSON and HTML need no such escapes, but a server that has the secret may write it so."""
+    assert redactor.text(f"[{spelling}] 100%") == "[***] 100%"
+
+
+def test_escapes_of_other_texts_stay(redactor) -> None:
+    """They are part of what happened."""
+    text = r"GET /a%41%2Fb &#65; D:\\x41 \u0041"
+    assert redactor.text(text) == text
+
+
 def test_a_secret_that_begins_like_another_leaves_no_rest() -> None:
     """Whatever the order in which they were learnt."""
     for order in (("abcd", "abcd-efgh"), ("abcd-efgh", "abcd")):

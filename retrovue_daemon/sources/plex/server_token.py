@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from retrovue_daemon.config.tokens import SHORTEST_HIDDEN, renewed
+from retrovue_daemon.config.tokens import renewed
 from retrovue_daemon.errors import ConfigError, PlexError, TokenUnreadable, WrongServer
-from retrovue_daemon.logs.redaction import HIDDEN
 from retrovue_daemon.logs.setup import redactor_in_use
+from retrovue_daemon.sources.plex.repeated_token import RepeatedTokens
 
 if TYPE_CHECKING:
     from retrovue_daemon.config import Secret, ServerSection
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.logs.redaction import Redactor
 
 log = structlog.get_logger()
-
-_ESCAPES: Final = (
-    (b"\\u00", re.compile(rb"\\u00([2-7][0-9A-Fa-f])")),
-    (b"&#", re.compile(rb"&#(?:x0*([2-7][0-9A-Fa-f])|0*([0-9]{2,3}));")),
-)
-"""Letters as JSON and XML may escape them, each with what it begins with: a search for that alone is faster."""
 
 
 class ServerToken:
@@ -36,7 +29,8 @@ class ServerToken:
         """The machineIdentifier that the server should have and the one found at its address, if they differ."""
         self._server = server.name
         self._redactor = redactor
-        self._sent = [server.token.reveal().encode()]
+        self._sent = RepeatedTokens()
+        self._sent.learn(server.token.reveal())
         redactor.learn(server.token.reveal())
 
     def header(self) -> dict[str, str]:
@@ -71,37 +65,13 @@ class ServerToken:
             for redactor in (self._redactor, redactor_in_use()):
                 redactor.learn(found.reveal())
             self.current = found
-            self._sent.append(found.reveal().encode())
+            self._sent.learn(found.reveal())
             log.info("server.token_renewed", server=self._server)
         return self.current != refused
 
-    def hidden_in(self, body: bytes) -> bytes:
+    async def hidden_in(self, body: bytes) -> bytes:
         """Return a response without the token, which a server or proxy may repeat, as in an id or a path.
 
         What comes from it is stored, printed and used in further requests: it must not have to be hidden there.
         """
-        for token in self._sent:
-            if len(token) < SHORTEST_HIDDEN:
-                continue
-            if token not in body:
-                plain = _unescaped(body)
-                if plain is body or token not in plain:
-                    continue
-                body = plain
-            body = body.replace(token, HIDDEN.encode())
-        return body
-
-
-def _unescaped(body: bytes) -> bytes:
-    """Return a response in which letters, digits, "-" and "_" are not escaped."""
-    for beginning, pattern in _ESCAPES:
-        if beginning in body:
-            body = pattern.sub(_letter, body)
-    return body
-
-
-def _letter(escape: re.Match[bytes]) -> bytes:
-    decimal = escape[2] if escape.re is _ESCAPES[1][1] else None
-    number = int(decimal) if decimal is not None else int(escape[1], 16)
-    letter = chr(number) if number < 128 else ""  # noqa: PLR2004 -- ASCII
-    return letter.encode() if letter.isalnum() or letter in {"-", "_"} else escape[0]
+        return await self._sent.hidden_in(body)

@@ -243,7 +243,7 @@ class Transport:
                         line.status = response.status
                         await self._raise_for_status(response, path)
                         await read_body(response, share)
-                        share.content = self.token.hidden_in(share.content)
+                        share.content = await self.token.hidden_in(share.content)
                         return Response(
                             share,
                             response.headers.get("Content-Type", ""),

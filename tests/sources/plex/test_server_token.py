@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 from typing import TYPE_CHECKING
@@ -15,13 +16,15 @@ from retrovue_daemon.config import Secret, parse_config
 from retrovue_daemon.errors import Unauthorized
 from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.sources.plex.client import PlexClient
+from retrovue_daemon.sources.plex.repeated_token import RepeatedTokens
 from tests.support.logs import logging_kept
 from tests.support.patience import IMPATIENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from retrovue_daemon.records import LibraryListing
     from tests.sources.plex.conftest import FakePlex
 
 OLD, NEW = "old-tok-Pgx8vUPyLQ", "new-tok-Zk3mW9rTqa"
@@ -104,30 +107,72 @@ async def test_a_file_that_holds_no_token_is_named_in_the_hint(
     assert await client.libraries() == ()
 
 
-@pytest.mark.parametrize(
-    "repeat",
-    [
-        "{}",
-        "{0}/{0}",
-        "".join(f"\\u{ord(letter):04x}" for letter in "old-tok") + "-Pgx8vUPyLQ",
-    ],
-    ids=["plain", "twice", "escaped"],
-)
+def _each(form: str) -> str:
+    return "".join(form.format(ord(letter)) for letter in OLD)
+
+
+SPELLINGS = {
+    "plain": OLD,
+    "JSON": "".join(f"\\u{ord(letter):04x}" for letter in "old-tok") + "-Pgx8vUPyLQ",
+    "JSON, twice": _each("\\\\u{:04X}"),
+    "address": _each("%{:02x}"),
+    "address, upper case": _each("%{:02X}"),
+    "address, one letter": OLD.replace("x", "%78"),
+    "address, twice": _each("%25{:02X}"),
+    "address, five times": _each("%25252525{:02x}"),
+    "address in JSON": _each("\\u0025{:02x}"),
+    "HTML": _each("&#{};"),
+    "HTML, hexadecimal": _each("&#x{:X};"),
+    "HTML, twice": _each("&amp;#x00{:x};"),
+    "HTML in JSON": _each("\\u0026#{};"),
+    "HTML in an address": _each("%26#{};"),
+    "base64": base64.b64encode(OLD.encode()).decode().rstrip("="),
+    "hexadecimal": OLD.encode().hex(),
+    "hexadecimal, upper case": OLD.encode().hex().upper(),
+}
+
+
+@pytest.fixture
+async def sent_back(plex: FakePlex, client: PlexClient) -> Callable[[str], Awaitable[LibraryListing]]:
+    """Return a library as it is read from a response with this text in its key, uuid and title."""
+
+    async def work(repeated: str) -> LibraryListing:
+        entry = f'{{"key": "7{repeated}", "uuid": "u-{repeated}", "title": "{repeated}", "type": "movie"}}'
+        body = f'{{"MediaContainer": {{"size": 1, "Directory": [{entry}]}}}}'
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.Response(text=body, content_type="application/json")
+
+        plex.answer("/library/sections", answer)
+        (library,) = await client.libraries()
+        return library
+
+    return work
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 async def test_a_token_that_the_server_repeats_is_hidden_in_all_that_comes_from_it(
-    plex: FakePlex, client: PlexClient, repeat: str
+    sent_back: Callable[[str], Awaitable[LibraryListing]], spelling: str
 ) -> None:
     """Keys become parts of paths, ids are stored and printed: none of them may hold the token."""
-    repeated = repeat.format(OLD)
-    entry = f'{{"key": "7{repeated}", "uuid": "u-{repeated}", "title": "{repeated}", "type": "movie"}}'
-    body = f'{{"MediaContainer": {{"size": 1, "Directory": [{entry}]}}}}'
+    library = await sent_back(f"{spelling}/{spelling}")
+    assert (library.key, library.uuid, library.title) == ("7***/***", "u-***/***", "***/***")
 
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(text=body, content_type="application/json")
 
-    plex.answer("/library/sections", answer)
-    (library,) = await client.libraries()
-    hidden = repeat.format("***") if "{" in repeat else "***"
-    assert (library.key, library.uuid, library.title) == (f"7{hidden}", f"u-{hidden}", hidden)
+async def test_escapes_of_other_texts_stay(sent_back: Callable[[str], Awaitable[LibraryListing]]) -> None:
+    """They are part of a path or a title; only where the token is escaped, its letters are not."""
+    for text in ("a%2Fb 100% &amp; &#228; %zz", "%6F%6C%64 &#65;"):
+        assert (await sent_back(text)).title == text
+
+
+def test_escapes_are_found_wherever_a_large_response_is_cut() -> None:
+    """It is unescaped piece by piece; a piece must not end within an escape."""
+    tokens = RepeatedTokens()
+    tokens.learn(OLD)
+    for escaped in (_each("%25{:02x}"), _each("\\\\u{:04x}"), _each("&amp;#{};")):
+        for before in range(65_536 - len(escaped), 65_537, 3):
+            body = (" " * before + escaped + " " * 100).encode()
+            assert b"***" in tokens.hidden_at_once(body)
 
 
 async def test_a_token_repeated_in_xml_is_hidden_too(plex: FakePlex, client: PlexClient) -> None:
