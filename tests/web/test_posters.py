@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,3 +131,10 @@ async def test_without_space_posters_are_requested_each_time(serve_page, plex, p
     stored[0].write_bytes(b"")  # as a power cut leaves it
     assert (await served.get(f"/posters/movie/{film}")).content[:8] == PNG
     assert stored[0].read_bytes()[:8] == PNG
+    config = served.supervisor.config
+    config = dataclasses.replace(config, web=dataclasses.replace(config.web, poster_cache=0))
+    served.supervisor.config = config
+    await served.service.reload(config)
+    assert not stored[0].exists()
+    assert (await served.get(f"/posters/movie/{film}")).status == 200
+    assert not [each for each in directory.rglob("*") if each.is_file()]

@@ -128,6 +128,7 @@ async def test_a_person_searches_and_comes_back(serve_page, page, complaints, pl
     rows_of(path, "UPDATE movies SET title = ? WHERE id = 1", HOSTILE)
     rows_of(path, "UPDATE movies SET thumb = NULL WHERE id = 2")
     rows_of(path, "UPDATE libraries SET library_name = ? WHERE id = 1", "L" * 200)
+    plex.faults.replace("/photo/*", b"<svg/>", times=2)
     await page.emulate_media(color_scheme="dark")
     await page.goto(f"{served.url}/search")
     await page.wait_for_function("[...document.images].slice(0, 8).every(each => each.naturalWidth > 0)")
