@@ -18,29 +18,23 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
-def stored_titles(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return all current and former titles of the stored libraries, by uuid; none if the database is unusable."""
-    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+def stored_knowledge(path: Path, sections: Sequence[ServerSection]) -> tuple[dict[str, str], FormerTitles]:
+    """Return what the database knows, if it is usable: the machines of these servers, and all titles of libraries.
+
+    The machineIdentifiers are by the names of ``sections``, the current and former titles by the libraries' uuids.
+    """
+    from retrovue_daemon.config.sections import find_named  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.libraries import titles_by_uuid  # noqa: PLC0415 -- likewise
-
-    try:
-        with visits.reading(path) as connection:
-            return titles_by_uuid(connection)
-    except StoreError:
-        return {}
-
-
-def stored_machines(path: Path) -> dict[str, str]:
-    """Return the machineIdentifier of each stored server, by its name; none if the database is unusable."""
-    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     try:
         with visits.reading(path) as connection:
-            stored = read_servers(connection)
+            stored, titles = read_servers(connection), titles_by_uuid(connection)
     except StoreError:
-        return {}
-    return {server.name: server.machine_identifier for server in stored if server.machine_identifier is not None}
+        return {}, {}
+    known = ((section.name, find_named(stored, section.name)) for section in sections)
+    return {name: row.machine_identifier for name, row in known if row and row.machine_identifier is not None}, titles
 
 
 def check_servers(

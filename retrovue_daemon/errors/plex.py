@@ -151,6 +151,7 @@ class DuplicateServer(PlexError):
 
     summary = "is already defined under another name"
     hint = "remove one of the two entries"
+    exit_code = 2
 
     def __init__(self, server: str, other: str) -> None:
         super().__init__(server, f"{other!r} has the same machineIdentifier")

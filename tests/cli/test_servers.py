@@ -133,7 +133,7 @@ def test_names_addresses_and_machines_in_use_are_refused(on, plex, rows, config_
     _assert_refused(on(*add, "HOME", "http://127.0.0.1:1", *token, stdin="t"), "'home' already exists")
     _assert_refused(on(*add, "attic", plex.url, *token, stdin="t"), "'home' already has the url")
     elsewhere = plex.url.replace("127.0.0.1", "localhost")
-    _assert_refused(on(*add, "attic", elsewhere, *token, stdin=plex.token), "'home' has the same machine", code=1)
+    _assert_refused(on(*add, "attic", elsewhere, *token, stdin=plex.token), "'home' has the same machine")
     config = config_file('[[servers]]\nname = "cellar"\nurl = "http://127.0.0.1:2"\ntoken = "t"\n')
     for given in (("Cellar", "http://127.0.0.1:1"), ("attic", "http://127.0.0.1:2/")):
         finished = on(*add, *given, *token, "--config", config, stdin="t")

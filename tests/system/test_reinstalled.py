@@ -105,6 +105,8 @@ async def test_the_command_requests_the_machine_identifier(reinstalled, config_f
     identity = "SELECT machine_identifier FROM plex_servers"
     before = rows(identity)
 
+    for command in (["discover", "lighthouse"], ["sync", "--dry-run"]):
+        assert (await commands.run(*command, "--config", file)).code == 3
     asked = await commands.run("servers", "accept-identity", "home", "--config", file)
     tried = await commands.run("servers", "accept-identity", "home", "--dry-run", "--config", file)
     assert (asked.code, tried.code) == (2, 0)
@@ -122,14 +124,20 @@ async def test_the_command_requests_the_machine_identifier(reinstalled, config_f
 async def test_another_machine_gets_no_token_from_any_command(reinstalled, config_file, commands) -> None:
     """Each command asks who is there first, without the token; those that need more say so."""
     file = config_file(reinstalled)
+    shouted = file.with_name("shouted.toml")
+    shouted.touch(mode=0o600)
+    shouted.write_text(file.read_text().replace('"home"', '"HOME"'))
     reinstalled.requests.clear()
 
-    for command in (["check"], ["servers", "test"], ["servers", "test", "home"]):
-        finished = await commands.run(*command, "--json", "--config", file)
+    checks = (["check"], ["servers", "test"], ["servers", "test", "home"])
+    for command, config in [*((check, file) for check in checks), (["check"], shouted)]:
+        finished = await commands.run(*command, "--json", "--config", config)
         assert finished.code == 3
         (error,) = [server["error"] for server in json.loads(finished.out)["servers"]]
         assert error["type"] == "WrongServer"
         assert "accept-identity" in error["hint"]
+    for command in (["discover", "lighthouse"], ["sync", "--dry-run"]):
+        assert (await commands.run(*command, "--config", file)).code == 3
     asked = await commands.run("servers", "accept-identity", "home", "--dry-run", "--config", file)
     assert asked.code == 0
 

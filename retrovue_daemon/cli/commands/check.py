@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrovue_daemon.cli.contact import active_sections, check_servers, stored_machines, stored_titles
+from retrovue_daemon.cli.contact import active_sections, check_servers, stored_knowledge
 from retrovue_daemon.cli.display.output import (
     print_error,
     print_failure,
@@ -101,7 +101,7 @@ def _checks(settings: Config) -> list[ServerCheck]:
         sections, unusable = active_sections(place)
     except StoreError:
         return []  # the obstacle says why
-    machines, former = stored_machines(place.path), stored_titles(place.path)
+    machines, former = stored_knowledge(place.path, sections)
     return [*check_servers(sections, machines, former=former), *unusable]
 
 

@@ -12,8 +12,7 @@ from retrovue_daemon.cli.contact import (
     active_sections,
     check_servers,
     servers_if_usable,
-    stored_machines,
-    stored_titles,
+    stored_knowledge,
 )
 from retrovue_daemon.cli.display.output import print_failure, print_json, print_table
 from retrovue_daemon.cli.display.table import Table
@@ -55,7 +54,8 @@ def probe_servers(
     """
     place = find_place(config, database, needs_tokens=True)
     sections, unusable = ([_named(place, name)], []) if name is not None else active_sections(place)
-    answers = check_servers(sections, stored_machines(place.path), whose_token=True, former=stored_titles(place.path))
+    machines, former = stored_knowledge(place.path, sections)
+    answers = check_servers(sections, machines, whose_token=True, former=former)
     checks = [*answers, *unusable]
     if not checks:
         print_failure("there is no active server", "add one with `retrovue-daemon servers add`")
