@@ -23,7 +23,11 @@ AT_ONCE: Final = 20
 
 
 class FeedChange(NamedTuple):
-    """One changed row as it is now: a deleted one has no title, server, library or path. ``at``: Unix seconds."""
+    """One changed row as it is now: a deleted one has no title, server, library or path. ``at``: Unix seconds.
+
+    ``rest`` is how many changes with the same ``seq`` follow: only after the last one is ``seq`` a position to resume
+    from.
+    """
 
     seq: int
     at: int
@@ -34,9 +38,11 @@ class FeedChange(NamedTuple):
     server: str | None
     library: str | None
     file_path: str | None
+    rest: int = 0
 
 
 _OF_LIBRARY: Final = "JOIN plex_servers AS s ON s.id = i.server_id JOIN libraries AS l ON l.id = i.library_id"
+_NONE: Final = (None, None, None, None)
 _FILE: Final = "(SELECT f.file_path FROM media_files AS f WHERE f.id = i.media_file_id)"
 _QUERIES: Final = {
     kind.value: f"SELECT i.id, {TITLES[kind].format(schema='main')}, s.name, l.library_name,"
@@ -72,11 +78,12 @@ def name_changes(connection: sqlite3.Connection, batches: Iterable[ChangeBatch])
         some = list(alike)
         ids = {row_id for batch in some for row_id in batch.ids}
         query = f"{_QUERIES[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
-        known = {row_id: names for row_id, *names in connection.execute(query, (json_list(ids),))}
+        found = connection.execute(query, (json_list(ids),))
+        known = {row_id: (title, server, library, path) for row_id, title, server, library, path in found}
         named += [
-            FeedChange(batch.seq, batch.at, batch.op, kind, row_id, *known.get(row_id, (None, None, None, None)))
+            FeedChange(batch.seq, batch.at, batch.op, kind, row_id, *known.get(row_id, _NONE), rest)
             for batch in some
-            for row_id in batch.ids
+            for rest, row_id in zip(range(len(batch.ids) - 1, -1, -1), batch.ids, strict=True)
         ]
     return named
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.commands("here")
 
-KEYS = ["seq", "at", "op", "kind", "id", "title", "server", "library", "file_path"]
+KEYS = ["seq", "at", "op", "kind", "id", "title", "server", "library", "file_path", "rest"]
 
 
 def _write(database: Path, *statements: str) -> None:
@@ -46,13 +46,44 @@ def test_everything_that_a_sync_stored_is_printed(on) -> None:
     (film,) = [line for line in lines if line["title"] == "Nosferatu (1922)" and line["op"] == "added"]
     assert film | {"seq": 0, "at": 0, "id": 0} == {
         "seq": 0, "at": 0, "op": "added", "kind": "movie", "id": 0, "title": "Nosferatu (1922)", "server": "home",
-        "library": "Movies", "file_path": film["file_path"],
+        "library": "Movies", "file_path": film["file_path"], "rest": film["rest"],
     }  # fmt: skip
     assert film["file_path"].endswith(".mkv")
     assert {line["kind"] for line in lines} == {
         "movie", "show", "season", "episode", "collection", "library", "server",
     }  # fmt: skip
     assert abs(time.time() - film["at"]) < 3600
+
+
+def test_a_reader_that_is_killed_after_any_line_misses_nothing(on, database) -> None:
+    """Many lines share a number, which counts only once the last of them was handled."""
+    start = _state(database)[2]
+    _write(
+        database,
+        "INSERT INTO change_batches (kind, op, ids)"
+        " VALUES ('movie', 'updated', '[1,2,3]'), ('show', 'updated', '[1]'),"
+        " ('movie', 'deleted', '[901,902]')",
+    )
+    lines = _lines(on("changes", "--since", start, "--json").out)
+    assert [(line["seq"] - start, line["rest"]) for line in lines] == [(1, 2), (1, 1), (1, 0), (2, 0), (3, 1), (3, 0)]
+    for killed_after in range(len(lines) + 1):
+        handled = lines[:killed_after]
+        position = max((line["seq"] for line in handled if line["rest"] == 0), default=start)
+        again = _lines(on("changes", "--since", position, "--json").out)
+        assert [line for line in lines if line not in handled + again] == []
+
+
+def test_many_changes_are_printed_in_tables(on, database, monkeypatch) -> None:
+    """One after the other, so that a million of them neither fills the memory nor begins to print only at the end."""
+    module = sys.modules["retrovue_daemon.cli.commands.changes"]
+    whole = on("changes", "--since", 0).out.splitlines()
+    monkeypatch.setattr(module, "_ROWS", 100)
+    parts = on("changes", "--since", 0).out.splitlines()
+    heads = [line for line in parts if line.split()[:2] == ["seq", "when"]]
+    rows = [line.split()[:1] for line in whole if line.split()[:1] and line.split()[0].isdecimal()]
+    assert len(rows) > 100
+    assert len(heads) == -(-len(rows) // 100)
+    assert [line.split()[:1] for line in parts if line.split()[:1] and line.split()[0].isdecimal()] == rows
 
 
 def test_the_table_shows_the_newest(on, database) -> None:

@@ -6,6 +6,7 @@ import select
 import sys
 import time
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _NEWEST: Final = 50
 """Changes that are shown without --since."""
 
+_DIGITS: Final = 30
+"""Digits of a number that are read: more than any number of the feed has."""
+
+_ROWS: Final = 1_000
+"""Rows of a table at most, before another one begins: a feed may have millions."""
+
 
 class Since(NamedTuple):
     """The value of --since: a position in the feed, or a time in Unix seconds."""
@@ -41,7 +48,7 @@ def _read_since(word: str) -> Since:
 
     text = word.strip()
     if text.isascii() and text.isdecimal():
-        return Since(seq=min(int(text), 2**63 - 1))
+        return Since(seq=min(int(text[:_DIGITS]), 2**63 - 1))
     if DURATION.fullmatch(text):
         return Since(time=int(time.time() - min(seconds(text), 1e10)))
     try:
@@ -74,10 +81,10 @@ def changes(
 ) -> None:
     """Print the change feed: what was added, updated, moved, marked missing, restored or deleted, the oldest first.
 
-    Each line shows one change, with the item as it is now; of a deleted item, only the kind and id are left. A
-    program stores the `seq` of the last line, and passes it as `--since` the next time. Exit code 1 means that
-    changes after that number are no longer stored, or that the database was restored from a copy: the program must
-    then read everything anew.
+    Each line shows one change, with the item as it is now; of a deleted item, only the kind and id are left. Several
+    lines can have the same `seq`; `rest` in the JSON is how many more follow. A program stores the `seq` of a line
+    whose `rest` is 0, and passes it as `--since` the next time. Exit code 1 means that changes after that number are
+    no longer stored, or that the database was restored from a copy: the program must then read everything anew.
 
     The command only reads the database, so it works with or without a running daemon. `docs/database.md` describes
     the feed for programs that read the database themselves.
@@ -101,7 +108,7 @@ def changes(
                 else:
                     print_line(_line(change))
         else:
-            _print(list(_read(place.path, start, follow=False)))
+            _print(_read(place.path, start, follow=False))
     except KeyboardInterrupt:
         return
 
@@ -137,10 +144,17 @@ def _read(path: Path, position: int, *, follow: bool) -> Iterator[FeedChange]:
                 raise BrokenPipeError
 
 
-def _print(found: list[FeedChange]) -> None:
-    if not found:
+def _print(changes: Iterator[FeedChange]) -> None:
+    """Print tables while the changes are read, so that only some are in memory."""
+    some = list(islice(changes, _ROWS))
+    if not some:
         print_note("nothing changed")
-        return
+    while some:
+        _print_table(some)
+        some = list(islice(changes, _ROWS))
+
+
+def _print_table(found: list[FeedChange]) -> None:
     table = Table(
         "seq", "when", "what", "kind", "id", "title", "server", "library", "file", drop_first=("file", "id")
     )

@@ -50,6 +50,7 @@ async def test_changes_are_sent_as_the_command_prints_them(start, receiver, data
         "server": "home",
         "library": None,
         "file_path": None,
+        "rest": 0,
     }
 
 
