@@ -9,7 +9,18 @@ import msgspec
 from retrovue_daemon.web.access import SIGN_IN, Access
 from retrovue_daemon.web.api import description
 from retrovue_daemon.web.api.addresses import ADDRESSES, PREFIX, Address
-from retrovue_daemon.web.pages import changes, health, items, login, manage, overview, posters, search, static
+from retrovue_daemon.web.pages import (
+    changes,
+    health,
+    items,
+    login,
+    manage,
+    metrics,
+    overview,
+    posters,
+    search,
+    static,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,6 +83,7 @@ ROUTES: Final = (
     Route("/posters/{kind}/{id}", Access.READ, get=posters.show),
     Route("/changes", Access.READ, get=changes.show),
     Route("/changes/new", Access.READ, get=changes.follow, is_stream=True),
+    Route("/metrics", Access.READ, get=metrics.show),
     Route("/static/{name}", Access.PUBLIC, get=static.show),
     Route(description.ADDRESS, Access.READ, get=description.show),
     *map(_of_api, ADDRESSES),
