@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from enum import Enum
+from html import escape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from aiohttp import web
 
 from retrovue_daemon.web.context import context_of
 from retrovue_daemon.web.problems import Refusal, is_api
-from retrovue_daemon.web.security import is_encrypted, is_local, peer
+from retrovue_daemon.web.security import is_encrypted, is_foreign, is_local, peer
 from retrovue_daemon.web.viewer import VIEWER, Viewer, viewer_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ HOW_TO_SET_ONE: Final = (
     "set [web] token_file (or token, token_env, token_credential) in the configuration, and reload"
 )
 SIGN_IN: Final = "/login"
+
+_FORM_COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Access(Enum):
@@ -75,7 +79,20 @@ def check_access(request: web.Request, access: Access) -> web.Response | None:
             hint="send the header Authorization: Bearer TOKEN, or sign in at /login",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return web.Response(status=303, headers={"Location": f"{SIGN_IN}?next={quote(request.path_qs, safe='/')}"})
+    return _sign_in_first(request)
+
+
+def _sign_in_first(request: web.Request) -> web.Response:
+    """Lead a browser to the form, from which it returns at once if it is signed in.
+
+    Behind a link of another website, browsers send no session (SameSite=Strict), and also none with redirects. A
+    page that goes on by itself is no part of that website, so that the session comes with the next request.
+    """
+    address = f"{SIGN_IN}?next={quote(request.path_qs, safe='/')}"
+    if not is_foreign(request):
+        return web.Response(status=303, headers={"Location": address})
+    text = f'<!DOCTYPE html><title>Sign in</title><a href="{escape(address)}">Sign in</a>'
+    return web.Response(text=text, content_type="text/html", headers={"Refresh": f"0; url={address}"})
 
 
 def check_token(request: web.Request, text: str) -> bool:
@@ -132,9 +149,12 @@ def sign_out(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def give_form_cookie(request: web.Request) -> str:
-    """Bind the forms of a browser without a session to a cookie, and return the cookie's value."""
+    """Bind the forms of a browser without a session to a cookie, and return the cookie's value.
+
+    A cookie that the browser has is kept: the form may be open in several tabs.
+    """
     viewer = viewer_of(request)
-    if viewer.session is None:
+    if viewer.session is None and not _FORM_COOKIE.fullmatch(viewer.cookie):
         viewer = msgspec.structs.replace(viewer, cookie=secrets.token_urlsafe(32))
         request[VIEWER] = viewer
     return viewer.cookie

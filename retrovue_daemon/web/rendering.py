@@ -21,7 +21,8 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
     """Return a page, made from a template that extends ``base.html``.
 
     Besides ``values``, templates know ``viewer`` (what may be offered), ``form_token`` (for every form), ``static``
-    (the address of a static file), ``path`` (for the navigation), ``version`` and ``title``.
+    (the address of a static file), ``path`` (for the navigation), ``here`` (where to return), ``version``
+    and ``title``.
     """
     context, viewer = context_of(request), viewer_of(request)
     text = context.templates.render(
@@ -31,6 +32,7 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
         form_token=context.sessions.form_token(viewer.cookie),
         static=context.static.address,
         path=request.path,
+        here=request.path_qs if request.method in {"GET", "HEAD"} else "/",
         navigation=(*NAVIGATION, MANAGE) if viewer.can_manage else NAVIGATION,
         notes=viewer.session.take_notes() if viewer.session and request.method == "GET" else (),
         version=__version__,

@@ -73,20 +73,23 @@ def check_host(request: web.Request, settings: WebSection) -> None:
         )
 
 
+def is_foreign(request: web.Request) -> bool:
+    """Return whether another website led a browser here, or makes it load something."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
+
+
 def check_origin(request: web.Request, settings: WebSection) -> None:
     """Refuse what another website makes a browser send. Raise Refusal."""
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    is_foreign = site not in {"same-origin", "none"}
     if request.method in SAFE_METHODS:
         # Links of other websites may lead here; nothing else of them may load anything. To browsers, other ports of
         # this machine are the same site, so that is not enough.
         headers = request.headers
         is_link = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == ("navigate", "document")
-        if is_foreign and not is_link:
+        if is_foreign(request) and not is_link:
             raise Refusal(403, "another website may not load this")
         return
     origin = request.headers.get("Origin")
-    if is_foreign or (origin is not None and not _is_own(origin, request, settings)):
+    if is_foreign(request) or (origin is not None and not _is_own(origin, request, settings)):
         raise Refusal(
             403,
             "the request comes from another website",

@@ -20,8 +20,11 @@ _OWN_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show the form for the token."""
-    return _form(request, request.query.get("next", "/"))
+    """Show the form for the token; who is signed in needs none."""
+    following = request.query.get("next", "/")
+    if viewer_of(request).session is not None:
+        return web.Response(status=303, headers={"Location": _own(following)})
+    return _form(request, following)
 
 
 async def sign_in(request: web.Request) -> web.Response:
