@@ -22,13 +22,15 @@ from retrovue_daemon.store.tables.problems import (
 from retrovue_daemon.sync.guard import accept_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from retrovue_daemon.clock import Clock
+    from retrovue_daemon.records import Kind
     from retrovue_daemon.service.due import LibraryWork
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.store.database import Database
+    from retrovue_daemon.sync.removal import Removal
     from retrovue_daemon.sync.verdict import PassReport
 
 log = structlog.get_logger()
@@ -45,8 +47,30 @@ EVENTS = {
 """The log events of failures that have their own, by their `DaemonError.reported_as`."""
 
 
+MOST_HELD_BACK = 200
+"""Items of a library that are kept for people to look at, per kind."""
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """What a pass would have removed from a library: the number of items by kind, and the ids of the first ones."""
+
+    counts: Mapping[Kind, int]
+    first: Mapping[Kind, Sequence[int]]
+
+    @classmethod
+    def of(cls, removal: Removal) -> HeldBack:
+        """Return what a removal that was refused would remove."""
+        leaving = {kind: ids for kind, ids in removal.leaving.items() if ids}
+        return cls(
+            {kind: len(ids) for kind, ids in leaving.items()},
+            {kind: tuple(ids[:MOST_HELD_BACK]) for kind, ids in leaving.items()},
+        )
+
+
 class Health:
     """The current failures of a server and its libraries; ``error`` is None while the server is usable.
+
+    ``held_back`` says by library what its last full pass would have removed, if this process has run one.
 
     A failure ends in the database when `Discovery` has reached the server, or when a pass succeeds.
     """
@@ -57,6 +81,7 @@ class Health:
         self._database = database
         self._clock = clock
         self._libraries: dict[int, str] = {}
+        self.held_back: dict[int, HeldBack] = {}
 
     @property
     def is_usable(self) -> bool:
@@ -122,6 +147,10 @@ class Health:
     def note(self, report: PassReport, *, is_whole: bool) -> None:
         """Record how a pass over a library ended; only one that left nothing open (``is_whole``) ends a failure."""
         run = report.run
+        if run.status == "blocked" and report.removal is not None:
+            self.held_back[run.library_id] = HeldBack.of(report.removal)
+        elif run.status == "ok" and run.kind == "full":
+            self.held_back.pop(run.library_id, None)
         if run.status != "ok":
             self._libraries[run.library_id] = f"{self._server}/{report.library} {run.status}: {run.error}"
         elif is_whole:
@@ -131,6 +160,7 @@ class Health:
         """Forget the failures of libraries that are no longer synced."""
         synced = set(library_ids)
         self._libraries = {library_id: text for library_id, text in self._libraries.items() if library_id in synced}
+        self.held_back = {library_id: held for library_id, held in self.held_back.items() if library_id in synced}
 
 
 class ReportFailures:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.config import Config, ServerSection
     from retrovue_daemon.logs.setup import Redactor
+    from retrovue_daemon.service.health import HeldBack
     from retrovue_daemon.service.job import Job
     from retrovue_daemon.service.roster import ActiveServer, Roster
     from retrovue_daemon.service.selection import Selection
@@ -162,6 +163,11 @@ class Supervisor:
             if worker.server.server_id == server_id:
                 return None if worker.pause else worker.client
         return None
+
+    def held_back(self, library_id: int) -> HeldBack | None:
+        """Return what the last full pass over a library would have removed; None if nothing, or if unknown."""
+        each = (worker.health.held_back.get(library_id) for worker in self.workers.values())
+        return next((held for held in each if held is not None), None)
 
     def sync_now(self) -> None:
         """Sync everything as soon as possible."""

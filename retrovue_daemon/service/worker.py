@@ -102,7 +102,7 @@ class ServerWorker:
     def take_over(self, other: ServerWorker) -> None:
         """Continue the jobs of the worker that this one replaces, and its reported failure."""
         self._jobs.take_over(other._jobs)
-        self.health.error = other.health.error
+        self.health.error, self.health.held_back = other.health.error, other.health.held_back
         self.details.take_over(other.details)
 
     def stop_library(self, library_id: int) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from retrovue_daemon.errors import DaemonError
+from retrovue_daemon.store.items import lookup
 from retrovue_daemon.web.problems import Refusal, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp import web
-
-_LARGEST_ID: Final = 2**63 - 1
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -45,10 +44,10 @@ EMPTY: Final = Form()
 
 def id_in(request: web.Request, kind: str) -> int:
     """Return the id in an address. Raise Refusal."""
-    text = request.match_info["id"]
-    if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID):
+    found = lookup.id_in(request.match_info["id"])
+    if found is None:
         raise Refusal(404, f"there is no such {kind}")
-    return int(text)
+    return found
 
 
 def status_of(error: Refusal | DaemonError) -> int:

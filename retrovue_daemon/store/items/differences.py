@@ -99,17 +99,22 @@ def differences(before: Path, after: Path) -> Iterator[Difference]:
 def held_back(database: Path, leaving: Mapping[Kind, Sequence[int]]) -> Iterator[Difference]:
     """Yield the items of these rows, by kind, that would be removed if the held-back removals were accepted."""
     with closing(sqlite3.connect(database)) as connection:
-        for kind, ids in leaving.items():
-            query = (
-                f"SELECT i.id, s.name, l.library_name, {TITLES[kind].format(schema='main')}"
-                f" FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
-                " JOIN plex_servers AS s ON s.id = i.server_id"
-                " WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id"
-            )
-            for start in range(0, len(ids), _ROWS_AT_ONCE):
-                some = json_list(ids[start : start + _ROWS_AT_ONCE])
-                for row_id, server, library, title in connection.execute(query, (some,)):
-                    yield Difference("held back", kind, row_id, server, library, title)
+        yield from held_back_in(connection, leaving)
+
+
+def held_back_in(connection: sqlite3.Connection, leaving: Mapping[Kind, Sequence[int]]) -> Iterator[Difference]:
+    """Yield the same items of an open database."""
+    for kind, ids in leaving.items():
+        query = (
+            f"SELECT i.id, s.name, l.library_name, {TITLES[kind].format(schema='main')}"
+            f" FROM {TABLES[kind]} AS i JOIN libraries AS l ON l.id = i.library_id"
+            " JOIN plex_servers AS s ON s.id = i.server_id"
+            " WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id"
+        )
+        for start in range(0, len(ids), _ROWS_AT_ONCE):
+            some = json_list(ids[start : start + _ROWS_AT_ONCE])
+            for row_id, server, library, title in connection.execute(query, (some,)):
+                yield Difference("held back", kind, row_id, server, library, title)
 
 
 def changed_paths(before: Path, after: Path) -> int:
