@@ -37,6 +37,7 @@ class PosterCache:
         self._directory = directory
         self._sizes: dict[str, int] = {}
         """Bytes in the folders that were looked at."""
+        self._is_closed = False
 
     def read(self, key: str) -> bytes | None:
         """Return a poster, and note that it was used; None if it is not there."""
@@ -81,8 +82,12 @@ class PosterCache:
             raise
         self._sizes[folder.name] = size + len(content)
 
+    def close(self) -> None:
+        """End `clear` early."""
+        self._is_closed = True
+
     def clear(self) -> None:
-        """Remove all posters."""
+        """Remove all posters. Raise OSError."""
         for number in range(FOLDERS):
             self._shrink(self._directory / f"{number:x}", -1)
 
@@ -103,7 +108,7 @@ class PosterCache:
                     found.append((status.st_mtime if is_finished else 0.0, status.st_size, entry.path))
         size = sum(length for _, length, _ in found)
         for _, length, path in sorted(found):
-            if size <= most and not path.endswith(".new"):
+            if self._is_closed or (size <= most and not path.endswith(".new")):
                 break
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)  # noqa: PTH108 -- the path of an entry is text

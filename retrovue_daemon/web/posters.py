@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -51,6 +52,8 @@ class Posters:
         self._resting: dict[int | str, float] = {}
         """Until when servers, by id, and posters, by key, are not requested; the oldest first."""
         self._is_kept = True
+        self.clearing: asyncio.Task[None] | None = None
+        """Removes all posters."""
 
     def key(self, poster: Poster) -> str | None:
         """Return what names a poster's picture; None if it has no address that may be requested."""
@@ -80,15 +83,20 @@ class Posters:
         except TimeoutError:
             return None
 
-    async def follow(self) -> None:
-        """Remove all posters if the configuration in force keeps none."""
-        if not self._most:
-            async with self._writing:
+    def follow(self) -> None:
+        """Begin to remove all posters if the configuration in force keeps none: there may be very many."""
+        if not self._most and (self.clearing is None or self.clearing.done()):
+            self.clearing = asyncio.create_task(self._clear(), name="posters")
+
+    async def _clear(self) -> None:
+        async with self._writing:
+            with contextlib.suppress(OSError):  # what cannot be removed is not read either
                 await asyncio.to_thread(self._cache.clear)
 
     async def close(self) -> None:
         """End all requests."""
-        tasks = list(self._running.values())
+        self._cache.close()
+        tasks = [*self._running.values(), *([self.clearing] if self.clearing else ())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -66,7 +66,7 @@ class WebService:
             stack.push_async_callback(context.pulse.stop)
             stack.push_async_callback(context.posters.close)
             stack.push_async_callback(context.tasks.close)
-            await context.posters.follow()
+            context.posters.follow()
             runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
             await runner.setup()
             stack.push_async_callback(_end, runner)
@@ -85,7 +85,7 @@ class WebService:
         if self.context is not None:
             _learn(self.context, config.web)
             self.context.sessions.use_token(config.web.token)
-            await self.context.posters.follow()
+            self.context.posters.follow()
 
     async def stop(self) -> None:
         """Close everything; open streams end, and other requests have a moment."""

@@ -135,6 +135,17 @@ async def test_without_space_posters_are_requested_each_time(serve_page, plex, p
     config = dataclasses.replace(config, web=dataclasses.replace(config.web, poster_cache=0))
     served.supervisor.config = config
     await served.service.reload(config)
+    assert served.context.posters.clearing is not None
+    await served.context.posters.clearing
     assert not stored[0].exists()
     assert (await served.get(f"/posters/movie/{film}")).status == 200
     assert not [each for each in directory.rglob("*") if each.is_file()]
+
+
+async def test_a_page_without_a_cache_starts_whatever_is_in_its_place(serve_page, path) -> None:
+    """It has nothing to remove."""
+    path.with_name(f"{path.name}-posters").write_text("in the way")
+    served = await serve_page(web={"poster_cache": "0"})
+    assert served.context.posters.clearing is not None
+    await served.context.posters.clearing
+    assert (await served.get("/")).status == 200
