@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retrovue_daemon.cli.commands.demo.place import new_database
+from retrovue_daemon.errors import BadInput
 from retrovue_daemon.store.file.lock import database_lock
 
 if TYPE_CHECKING:
@@ -64,3 +65,11 @@ def test_a_place_that_others_may_have_prepared_is_not_used(usual: Path, tmp_path
     assert database.parent.stat().st_mode & 0o777 == 0o700
     assert (elsewhere / "retrovue.db").read_text() == "of another program"
     assert not (tmp_path / "gone").exists()
+
+
+def test_a_file_that_exists_is_refused_as_by_other_commands(tmp_path: Path) -> None:
+    """Exit code 2: it is named by mistake."""
+    for name in ("missing/retrovue.db", "."):
+        with pytest.raises(BadInput) as refused:
+            new_database(tmp_path / name, keep=False)
+        assert (refused.value.exit_code, bool(refused.value.hint)) == (2, True)

@@ -149,7 +149,7 @@ def _cut(file: Path) -> None:
         (_damaged, 78, "is damaged"),
         (_cut, 78, ""),
         (lambda file: file.write_text("a letter" * 100), 78, "is not an SQLite database"),
-        (lambda file: os.truncate(file, 0), 78, "does not exist yet"),
+        (lambda file: os.truncate(file, 0), 78, "is empty"),
         (lambda file: file.unlink(), 2, "does not exist"),
         (lambda file: (file.unlink(), file.mkdir()), 78, "is a directory"),
     ],

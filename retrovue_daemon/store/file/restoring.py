@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseHeld, DatabaseUnusable, StoreError, WriteFailed
+from retrovue_daemon.errors import (
+    BadInput,
+    DatabaseDamaged,
+    DatabaseHeld,
+    DatabaseMissing,
+    DatabaseUnusable,
+    StoreError,
+    WriteFailed,
+)
 from retrovue_daemon.store.file.companions import COMPANIONS, companion
 from retrovue_daemon.store.file.copies import filled, scratch_file, written
 from retrovue_daemon.store.file.epoch import JUMP, begin_epoch, keep_free, mark_path
@@ -285,7 +293,8 @@ def _about_the_copy(file: Path) -> Iterator[None]:
     except StoreError as error:
         if error.path == file.resolve() or error.path == file:
             hint = error.hint if error.hint == _NEWER else _WRONG_COPY
-            raise DatabaseUnusable(file, error.detail, hint=hint) from error
+            detail = "is empty" if isinstance(error, DatabaseMissing) else error.detail
+            raise DatabaseUnusable(file, detail, hint=hint) from error
         raise
 
 

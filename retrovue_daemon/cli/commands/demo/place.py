@@ -6,11 +6,8 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import NoReturn
 
-import typer
-
-from retrovue_daemon.cli.display.output import print_failure
+from retrovue_daemon.errors import BadInput
 from retrovue_daemon.store.file.lock import holder
 
 _DATABASE = "retrovue.db"
@@ -20,9 +17,9 @@ def new_database(named: Path | None, *, keep: bool) -> Path:
     """Return the path for the new database; only the database of the last demo is ever replaced."""
     if named is not None:
         if named.exists():
-            _fail(f"{named} already exists and was not changed", "choose another file")
+            raise BadInput(f"{named} already exists and was not changed", hint="choose another file")
         if not os.access(named.absolute().parent, os.W_OK | os.X_OK):
-            _fail(f"cannot write to {named.absolute().parent}", "choose a file in another directory")
+            raise BadInput(f"cannot write to {named.absolute().parent}", hint="choose a file in another directory")
         return named.absolute()
     place = Path(tempfile.gettempdir()) / f"retrovue-demo-{os.getuid()}"
     if keep or not _is_cleared(place):
@@ -55,8 +52,3 @@ def _is_cleared(place: Path) -> bool:
     finally:
         os.close(directory)
     return True
-
-
-def _fail(message: str, hint: str) -> NoReturn:
-    print_failure(message, hint)
-    raise typer.Exit(1)
