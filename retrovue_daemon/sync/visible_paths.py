@@ -1,11 +1,11 @@
-"""Checking, with a few files, whether a token can see file paths; needs no sync and no database."""
+"""Checking, with a few files, whether libraries can be listed and a token can see file paths; needs no sync."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from retrovue_daemon.errors import PlexError
+from retrovue_daemon.errors import PlexError, ServerTimeout
 from retrovue_daemon.paths import is_whole
 from retrovue_daemon.records import Episode, Kind, Movie
 
@@ -39,26 +39,37 @@ class VisiblePaths(StrEnum):
         }[self]
 
 
-async def visible_paths(client: PlexClient, libraries: Iterable[LibraryListing]) -> VisiblePaths | None:
-    """Return how much of the file paths the token can see; None if no library shows a file.
+class Samples(NamedTuple):
+    """How much of the file paths the token can see, None if no library shows a file; ``failures`` by title."""
 
-    Sends one request per library until one shows a whole path: Plex either shows paths to a user or does not. A
-    library that cannot be listed is skipped.
+    paths: VisiblePaths | None
+    failures: dict[str, PlexError]
+
+
+async def read_samples(client: PlexClient, libraries: Iterable[LibraryListing]) -> Samples:
+    """Request the beginning of each library.
+
+    After one that does not come in time, no other one is requested: each would take as long.
     """
-    best = None
+    best: VisiblePaths | None = None
+    failures: dict[str, PlexError] = {}
     for library in libraries:
         kind = _WITH_FILES.get(library.kind)
         if kind is None:
             continue
         try:
             page = await client.beginning(library.key, kind, size=_SAMPLE)
-        except PlexError:
+        except PlexError as error:
+            failures[library.title.strip()] = error
+            if isinstance(error, ServerTimeout):
+                break
             continue
-        seen = _seen_of(page.items)
-        if seen is VisiblePaths.WHOLE:
-            return seen
-        best = seen if best is None or seen is VisiblePaths.NAMES else best
-    return best
+        best = max(filter(None, (best, _seen_of(page.items))), key=_ORDER.index, default=None)
+    return Samples(best, failures)
+
+
+_ORDER: Final = (VisiblePaths.NONE, VisiblePaths.NAMES, VisiblePaths.WHOLE)
+"""One library that shows more decides: Plex either shows paths to a user or does not."""
 
 
 def _seen_of(items: Iterable[Item]) -> VisiblePaths | None:

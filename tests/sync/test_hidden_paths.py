@@ -235,28 +235,28 @@ async def test_check_fails_where_a_token_does_not_see_paths(plex, commands, conf
 
 
 async def test_check_requests_only_a_few_files(plex, commands, config_file) -> None:
-    """One request where the first library shows whole paths; it is of the selected ones."""
+    """One request per library that is selected."""
     file = config_file(plex)
     file.write_text(file.read_text() + 'libraries = ["TV Shows", "Movies"]\n')
     finished = await commands.run("check", "--config", file, "--json")
     (server,) = json.loads(finished.out)["servers"]
     assert (finished.code, server["sees_paths"]) == (0, True)
-    (request,) = [request for request in plex.requests if request.path.endswith("/all")]
-    assert request.query["X-Plex-Container-Size"] == "20"
+    requests = [request for request in plex.requests if request.path.endswith("/all")]
+    assert [request.query["X-Plex-Container-Size"] for request in requests] == ["20", "20"]
 
 
 async def test_an_unreadable_library_says_nothing_of_paths(plex, commands, config_file) -> None:
-    """The next one is used instead; if none can be read, the result is unknown, which is no failure."""
+    """The others are used instead; without any, it is unknown. A sync would fail, and so does the check."""
     plex.faults.fail("/library/sections/1/all", status=500, times=None)
     file = config_file(plex)
     finished = await commands.run("check", "--config", file, "--json")
     (server,) = json.loads(finished.out)["servers"]
-    assert (finished.code, server["sees_paths"]) == (0, True)
+    assert (finished.code, server["sees_paths"]) == (1, True)
 
     file.write_text(file.read_text() + 'libraries = ["Movies"]\n')
     finished = await commands.run("check", "--config", file, "--json")
     (server,) = json.loads(finished.out)["servers"]
-    assert (finished.code, server["sees_paths"], server["error"]) == (0, None, None)
+    assert (finished.code, server["sees_paths"], server["error"]) == (1, None, None)
 
 
 async def test_a_library_without_files_says_nothing_of_paths(plex, commands, config_file) -> None:

@@ -130,6 +130,17 @@ async def test_check_finds_a_database_that_a_sync_could_not_use(commands, plex, 
     assert json.loads((await commands.run("check", "--config", file, "--json")).out)["database"]["error"] is None
 
 
+async def test_check_finds_a_library_that_cannot_be_listed(commands, plex, config_file) -> None:
+    """As a sync would, with its exit code."""
+    plex.faults.fail("/library/sections/1/all", status=404, times=None)
+    for command in ("check", "sync"):
+        finished = await commands.run(command, "--config", config_file(plex))
+        assert (finished.code, "Movies" in finished.out) == (1, True)
+    (server,) = json.loads((await commands.run("check", "--json", "--config", config_file(plex))).out)["servers"]
+    (text,) = server["unlisted_libraries"]
+    assert text.startswith("library 'Movies': server 'home' rejected a request: HTTP 404")
+
+
 async def test_check_contacts_servers_that_the_database_defines(commands, plex, tmp_path, path) -> None:
     """A sync does, too; without any server, both have exit code 3."""
     file, token = tmp_path / "config.toml", tmp_path / "token"

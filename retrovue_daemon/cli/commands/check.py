@@ -36,14 +36,15 @@ def check(
 ) -> None:
     """Check the configuration, the location of the database, and each active server: identity, token and libraries.
 
-    The check reads a few items of each library to find out whether the token can see file paths; the token of the
-    server's owner always can. Nothing is written.
+    The check reads a few items of each library to find out whether it can be listed, and whether the token can see
+    file paths; the token of the server's owner always can. Nothing is written.
 
-    Exit code 1 means that a server failed the check (3: all servers did, or there is none), that a token cannot see
-    file paths, that an entry of `libraries` in the configuration matches no library of its server, or that two
-    entries are the same server. 75 and 78 mean that a sync by this user could not use the database, whatever the
-    servers say. A missing directory is one reason (75); with `--offline`, that is only a warning, because systemd may
-    create the directory when it starts the service. Damage within the file is found by `database check`.
+    Exit code 1 means that a server failed the check (3: all servers did, or there is none), that a library could not
+    be read, that a token cannot see file paths, that an entry of `libraries` in the configuration matches no library
+    of its server, or that two entries are the same server. 75 and 78 mean that a sync by this user could not use the
+    database, whatever the servers say. A missing directory is one reason (75); with `--offline`, that is only a
+    warning, because systemd may create the directory when it starts the service. Damage within the file is found by
+    `database check`.
 
     Examples:
 
@@ -130,6 +131,7 @@ def _plain(result: ServerCheck) -> dict[str, object]:
         "sees_paths": result.sees_paths,
         "same_as": result.same_as,
         "unknown_libraries": list(result.unknown),
+        "unlisted_libraries": list(result.unlisted),
         "warnings": list(result.warnings),
         "error": describe(result.error),
     }

@@ -27,10 +27,11 @@ _CLIENT = "retrovue-daemon-check"
 class ServerCheck:
     """The result of one server's check; ``libraries`` are (title, type, selected).
 
-    ``unknown`` are the entries of ``libraries`` in the configuration that match no library of the server;
-    ``warnings`` are about its other names that match none, or only by a former title. ``owner`` is whether the token
-    is the owner's; None if that was not checked. ``paths`` is what the token sees of file paths; None without files.
-    ``same_as`` is the name of an earlier entry that is the same server.
+    ``unlisted`` says which libraries could not be read, and why; ``unknown`` are the entries of ``libraries`` in the
+    configuration that match no library of the server; ``warnings`` are about its other names that match none, or only
+    by a former title. ``owner`` is whether the token is the owner's; None if that was not checked. ``paths`` is what
+    the token sees of file paths; None without files. ``same_as`` is the name of an earlier entry that is the same
+    server.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ServerCheck:
     error: DaemonError | None = None
     owner: bool | None = None
     paths: VisiblePaths | None = None
+    unlisted: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     same_as: str | None = None
@@ -57,6 +59,7 @@ class ServerCheck:
         return (
             *((f"{self.same_as!r} is the same server", DuplicateServer.hint) if self.same_as is not None else ()),
             *(f"{entry!r} in libraries matches no library" for entry in self.unknown),
+            *self.unlisted,
             *((hidden, HIDDEN_HINT) if hidden is not None else ()),
         )
 
@@ -120,7 +123,7 @@ async def check_server(
 ) -> ServerCheck:
     """Check one server, as `check_all` does. Unless ``link_local``, link-local addresses are refused."""
     from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
-    from retrovue_daemon.sync.visible_paths import visible_paths  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.sync.visible_paths import read_samples  # noqa: PLC0415 -- likewise
 
     try:
         async with PlexClient(
@@ -130,7 +133,7 @@ async def check_server(
             libraries = await client.libraries()
             owner = await client.is_owner() if whose_token else None
             offer = _ListedLibraries(section, libraries, former or {})
-            paths = await visible_paths(client, filter(offer.is_selected, libraries))
+            samples = await read_samples(client, filter(offer.is_selected, libraries))
     except DaemonError as error:
         return ServerCheck(section.name, section.url, error=error)
     return ServerCheck(
@@ -140,7 +143,8 @@ async def check_server(
         identity.machine_identifier,
         tuple((library.title, library.kind, offer.is_selected(library)) for library in libraries),
         owner=owner,
-        paths=paths,
+        paths=samples.paths,
+        unlisted=tuple(f"library {title!r}: {error}" for title, error in samples.failures.items()),
         unknown=offer.unknown,
         warnings=offer.warnings,
     )
