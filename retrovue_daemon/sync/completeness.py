@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from retrovue_daemon.sync import faults
-from retrovue_daemon.sync.faults import Unreadable, comes_before, mark_of, merged_gaps
+from retrovue_daemon.sync.faults import LONGEST_TITLE, Unreadable, comes_before, mark_of, merged_gaps
 from retrovue_daemon.sync.seen import SeenIds
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class ListingLog(msgspec.Struct):
     keyless_more: int = 0
     """How many more there were: memory use stays bounded whatever a server sends."""
     unreadable: list[Unreadable] = msgspec.field(default_factory=list)
+    first_skipped: Skipped | None = None
+    """The first entry that was skipped although the server sent it."""
     first_total: int | None = None
     last_total: int | None = None
     ended_empty: bool = False
@@ -68,6 +70,7 @@ class ListingLog(msgspec.Struct):
         self.bytes += page.size
         self.ended_empty = page.entries == 0
         if page.skipped:
+            self.first_skipped = self.first_skipped or page.skipped[0]
             keyless = [skipped for skipped in page.skipped if skipped.rating_key is None]
             self.keyless += keyless
             if len(self.keyless) > MOST_KEYLESS:
@@ -95,6 +98,15 @@ class ListingLog(msgspec.Struct):
             return at >= 0 and number <= gaps[at][1]
 
         return [row_id for row_id, key in keys.items() if not may_be_unread(key)]
+
+    @property
+    def nothing_read(self) -> str | None:
+        """What is wrong with a listing of which every entry was skipped, or None."""
+        if self.items or self.first_skipped is None:
+            return None
+        title, reason = self.first_skipped.title, self.first_skipped.reason
+        of = f" of {title[:LONGEST_TITLE]!r}" if title else ""
+        return f"none of its entries can be read; the reason for the first{of}: {reason}"
 
     @property
     def moved(self) -> bool:

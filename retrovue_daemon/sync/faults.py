@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.records import Kind, Skipped
 
-_LONGEST_TITLE = 100
+LONGEST_TITLE = 100
+"""Characters of a title that are shown."""
 
 _MOST_DAMAGED = 1_000
 """The number of damaged items that are each a fault; further ones are only counted."""
@@ -110,7 +111,7 @@ def describe_unreadable(entries: list[Unreadable]) -> str:
 def describe_keyless(entries: list[Skipped], more: int = 0) -> str:
     """Describe the entries without a rating key; an overlong title is cut."""
     number = len(entries) + more
-    title = f", such as {entries[0].title[:_LONGEST_TITLE]!r}" if entries[0].title else ""
+    title = f", such as {entries[0].title[:LONGEST_TITLE]!r}" if entries[0].title else ""
     return f"{number} {'entries have' if number > 1 else 'entry has'} no rating key{title}"
 
 

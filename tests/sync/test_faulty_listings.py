@@ -390,3 +390,33 @@ async def test_a_sync_of_one_show_removes_no_episode_that_cannot_be_read(config,
         run = _run(await sync(settings, options=one), "TV Shows")
         assert (run.status, run.counts.removed) == ("ok", 0)
         assert rows("SELECT state, count(*) FROM episodes GROUP BY state") == [("active", 120)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [('"type":"movie"', '"type":"film"', "type 'film'"), ('"ratingKey"', '"ratingNote"', "no ratingKey")],
+    ids=["type", "key"],
+)
+async def test_a_library_of_which_no_entry_can_be_read_is_a_problem(
+    films, config, sync, rows, old, new, reason
+) -> None:
+    """Not an empty library: nothing is removed, the database says what is wrong and what to do until it is over."""
+    settings = config(films)
+    problem = (
+        "SELECT last_error, last_error_hint, failing_since IS NOT NULL FROM libraries WHERE library_name = 'Movies'"
+    )
+    await sync(settings)
+    films.faults.rewrite("/library/sections/1/all", old, new, times=None)
+    for options in (SyncOptions(selection=Selection(full=True)), AS_RUN, AS_RUN):
+        run = _run(await sync(settings, options=options))
+        assert (run.kind, run.status, run.counts.skipped, run.counts.removed) == ("full", "incomplete", 30, 0)
+        ((error, hint, failing),) = rows(problem)
+        assert error.startswith("movies: none of its entries can be read; the reason for the first of '")
+        assert reason in error
+        assert "item.skipped" in hint
+        assert failing
+    assert _states(rows) == [("active", 30)]
+
+    films.faults.clear()
+    assert _run(await sync(settings, options=AS_RUN)).status == "ok"
+    assert rows(problem) == [(None, None, 0)]

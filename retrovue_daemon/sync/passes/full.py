@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 
+from retrovue_daemon.errors import BadAnswer
 from retrovue_daemon.store.items.displacement import displaced_rows
 from retrovue_daemon.store.items.lookup import rating_keys
 from retrovue_daemon.store.items.shared_files import with_guid_elsewhere
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
+    from retrovue_daemon.errors import PlexError
     from retrovue_daemon.records import Kind, LibraryListing
     from retrovue_daemon.sources.plex.client import Listing
     from retrovue_daemon.store.tables.runs import RunKind
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 10_000
+
+_UNREADABLE_HINT = (
+    "item.skipped in the log names the entries and the reasons; check whether a proxy changes the server's responses,"
+    " and whether a newer version of this program exists"
+)
 
 
 class FullPass:
@@ -72,6 +79,8 @@ class FullPass:
             self._listed_since = self._library.target.moments.advance()
             await self._list_all()
         self._note_doubts()
+        if nothing := self._nothing_read:
+            return self._incomplete(*nothing, *self._doubts, cause=self._unreadable("; ".join(nothing)))
         if self._reader.unwritten is not None:
             self._doubts.append(self._reader.unwritten)
         if self._library.listing.refreshing:
@@ -139,12 +148,25 @@ class FullPass:
             found[kind] += moved.get(kind, ())
         return found
 
-    def _incomplete(self, *doubts: str) -> Verdict:
+    @property
+    def _nothing_read(self) -> list[str]:
+        """The listings of which every entry was skipped: that is no property of single items."""
+        return [
+            f"{listing.value}: {nothing}"
+            for kind, listing in self._library.listings
+            if (nothing := self._listed[kind].log.nothing_read) is not None
+        ]
+
+    def _unreadable(self, detail: str) -> PlexError:
+        return BadAnswer(self._library.server, detail, hint=_UNREADABLE_HINT)
+
+    def _incomplete(self, *doubts: str, cause: PlexError | None = None) -> Verdict:
         return Verdict(
             "incomplete",
             "; ".join(doubts),
             fault=self._fault,
-            list_again=bool(self._fault) or self._reader.list_again,
+            list_again=bool(self._fault) or self._reader.list_again or cause is not None,
+            cause=cause,
         )
 
     async def _list_all(self) -> None:
