@@ -12,6 +12,7 @@ NOT_FOR_HOOKS: Final = frozenset(
         "daemon.stopped",
         "feed.epoch_began",
         "feed.mark_failed",
+        "hooks.events_lost",
         "http.request",
         "log.lines_lost",
         "process.uncaught",

@@ -30,5 +30,7 @@ class Subscriptions:
 
     def pass_on(self, event: str, level: str, keys: dict[str, Any]) -> None:
         """Pass an event on; its keys must be free of secrets."""
-        if self._take is not None:
-            self._take(event, level, keys)
+        # Another thread may stop it at any moment.
+        take = self._take
+        if take is not None:
+            take(event, level, keys)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from typing import TYPE_CHECKING, Final, Never
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from retrovue_daemon.errors import HookFailed, InternalError, StoreError
+from retrovue_daemon.errors import HookFailed, InternalError, StoreError, WriterStopped
 from retrovue_daemon.publish.hooks.bodies import changes_body, events_body
 from retrovue_daemon.publish.hooks.delivery import deliver, refuse_unready
+from retrovue_daemon.publish.hooks.portion import Portion
 from retrovue_daemon.store.feed.reading import feed_state
 from retrovue_daemon.store.next_changes import MOST_CHANGES, has_changes, next_changes
 from retrovue_daemon.store.tables.hook_events import delete_delivered, waiting_events
@@ -25,17 +27,20 @@ from retrovue_daemon.store.tables.hooks import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import HookSection
     from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.publish.hooks.bodies import Body
     from retrovue_daemon.store.connection import Connection
+    from retrovue_daemon.store.next_changes import NextChanges
     from retrovue_daemon.store.writer import Writer
 
 log = structlog.get_logger()
 
 EVENTS_AT_ONCE: Final = 100
-"""At most: a receiver that refuses so many gets as large a share of them as of changes."""
+"""At most: a receiver that cannot cope with so many gets as large a share of them as of changes."""
 
 FIRST_BACKOFF_S: Final = 2.0
 LONGEST_BACKOFF_S: Final = 5 * 60.0
@@ -46,6 +51,14 @@ LASTING_BACKOFF_S: Final = 15 * 60.0
 
 LONGEST_RETRY_AFTER_S: Final = 60 * 60.0
 """Seconds that a receiver may demand."""
+
+
+class _Begun(NamedTuple):
+    """An entry that is larger than a portion, and how many of its changes were delivered."""
+
+    feed_id: str
+    seq: int
+    changes: int
 
 
 class HookFollower:
@@ -65,15 +78,22 @@ class HookFollower:
         self._is_ready = False
         self._failures = 0
         self._since: int | None = None
-        self._halvings = 0
-        """How often the receiver refused content because it is too large."""
+        """When the trouble began; it may have been before this process did."""
+        self._knows_since = False
+        self._portion = Portion()
+        self._begun: _Begun | None = None
+        self._record: Callable[[], asyncio.Future[None]] | None = None
+        """Has the writer record what was delivered last, until that has succeeded."""
 
     def wake(self) -> None:
         """Look for something to deliver."""
         self._news.set()
 
-    async def run(self) -> Never:
-        """Deliver until cancelled. Whatever fails is tried again, and nothing else waits for it."""
+    async def run(self) -> None:
+        """Deliver until cancelled, or until nothing can be recorded any more because the daemon ends.
+
+        Whatever fails is tried again, and nothing else waits for it.
+        """
         name = f"hook {self.section.name}"
         while True:
             self._news.clear()
@@ -81,13 +101,15 @@ class HookFollower:
                 if not self._is_ready:
                     await self._begin()
                 pause = await self._step()
+            except WriterStopped:
+                return
             except HookFailed as error:
-                if error.too_large and MOST_CHANGES >> self._halvings > 1:
-                    self._halvings += 1
+                if error.too_large:
                     continue
                 await self._clock.sleep(await self._failed(error))
             except (sqlite3.Error, StoreError) as error:
-                await self._clock.sleep(await self._failed(HookFailed(str(error))))
+                failed = HookFailed(str(error), hint=getattr(error, "hint", None))
+                await self._clock.sleep(await self._failed(failed))
             except Exception as error:
                 if not self._failures:
                     log.exception("hook.crashed", hook=self.section.name)
@@ -97,6 +119,9 @@ class HookFollower:
 
     async def _begin(self) -> None:
         """Find out, before there is anything to deliver, that the hook lacks its secret or its program."""
+        if not self._knows_since:
+            self._since = await self._reader.run(failing_since, self.section.name)
+            self._knows_since = True
         await asyncio.to_thread(refuse_unready, self.section)
         self._is_ready = True
         if self._failures:
@@ -107,11 +132,26 @@ class HookFollower:
     async def _step(self) -> float | None:
         """Deliver what is due; return in how many seconds more is, or None if nothing waits."""
         name = self.section.name
-        while (waiting := await self._reader.run(waiting_events, name, self._share(EVENTS_AT_ONCE))).events:
+        await self._store_record()
+        most = self._portion.of(EVENTS_AT_ONCE)
+        waiting = await self._reader.run(waiting_events, name, most)
+        if waiting.events:
             state = await self._reader.run(feed_state)
-            await self._deliver(events_body(name, state.feed_id, waiting))
-            await self._writer.run(delete_delivered, name, waiting, self._clock.now())
-        position = await self._reader.run(position_of, name) if self.section.wants_changes else None
+            await self._deliver(
+                events_body(name, state.feed_id, waiting),
+                len(waiting.events),
+                most,
+                lambda: self._writer.post(delete_delivered, name, waiting, self._clock.now()),
+            )
+        # Not all events first: changes would have to wait as long as more events come than the receiver accepts.
+        pause = await self._step_of_changes()
+        return 0.0 if len(waiting.events) >= most else pause
+
+    async def _step_of_changes(self) -> float | None:
+        """Do the same for changes alone."""
+        position = None
+        if self.section.wants_changes:
+            position = await self._reader.run(position_of, self.section.name)
         if position is None or not await self._reader.run(has_changes, *position):
             self._due = None
             return None
@@ -120,21 +160,61 @@ class HookFollower:
             self._due = now + self.section.wait
         if now < self._due:
             return self._due - now
-        found = await self._reader.run(next_changes, *position, self._share(MOST_CHANGES))
-        if found is not None:
-            await self._deliver(changes_body(name, found))
-            reached = Position(found.feed_id, found.last_seq)
-            await self._writer.run(store_delivery, name, reached, self._clock.now())
-        if found is None or not found.more:
+        most = self._portion.of(MOST_CHANGES)
+        found = await self._reader.run(next_changes, *position, most)
+        if found is None:
+            self._due = None
+            return None
+        if await self._deliver_changes(found, most) and not found.more:
             self._due = None
         return 0.0
 
-    def _share(self, most: int) -> int:
-        return max(1, most >> self._halvings)
+    async def _deliver_changes(self, found: NextChanges, most: int) -> bool:
+        """Deliver changes, but not more than the most; return whether they are delivered completely.
 
-    async def _deliver(self, body: Body) -> None:
-        await deliver(self.section, body)
-        if self._failures:
+        That one entry of the feed is larger than the most is possible. It is recorded after its last part.
+        """
+        name, first, begun = self.section.name, found.changes[0].seq if found.changes else 0, 0
+        if self._begun is not None and self._begun[:2] == (found.feed_id, first):
+            begun = self._begun.changes
+        part = found._replace(changes=found.changes[begun : begun + most])
+        reached: Position | None = Position(found.feed_id, found.last_seq)
+        ahead = begun + len(part.changes)
+        if ahead < len(found.changes):
+            part, reached = part._replace(last_seq=part.changes[-1].seq), None
+        await self._deliver(
+            changes_body(name, part),
+            len(part.changes),
+            most,
+            lambda: self._writer.post(store_delivery, name, reached, self._clock.now()),
+        )
+        self._begun = None if reached is not None else _Begun(found.feed_id, first, ahead)
+        return reached is not None
+
+    async def _deliver(self, body: Body, size: int, limit: int, record: Callable[[], asyncio.Future[None]]) -> None:
+        """Deliver a body of this size, of which the portion allows ``limit``, and record that."""
+        try:
+            await deliver(self.section, body)
+        except HookFailed as error:
+            if error.too_large or error.is_slow:
+                error.too_large &= self._portion.failed(size, limit)
+            raise
+        self._portion.accepted(is_full=size >= limit)
+        self._record = record
+        await self._store_record()
+
+    async def _store_record(self) -> None:
+        """Record the last delivery; if that fails, the receiver is not called again before it has succeeded."""
+        if self._record is None:
+            return
+        try:
+            await self._record()
+        except WriterStopped:
+            raise
+        except StoreError as error:
+            raise HookFailed(f"delivered, but not recorded: {error}", hint=error.hint) from None
+        self._record = None
+        if self._since is not None or self._failures:
             log.info("hook.recovered", hook=self.section.name)
         self._failures, self._since = 0, None
 
@@ -146,13 +226,10 @@ class HookFollower:
         if self._failures == 1:
             log.warning("hook.failed", hook=self.section.name, error=words, hint=error.hint)
         seconds = self._pause(error)
-        try:
-            if self._since is None:
-                self._since = await self._reader.run(failing_since, self.section.name) or now
-            next_try_at = now + int(seconds)
-            await self._writer.run(store_failure, self.section.name, words, self._since, next_try_at)
-        except (sqlite3.Error, StoreError):
-            pass  # only `status` misses it; the watch of the database logs why
+        if self._since is None:
+            self._since = now
+        with suppress(StoreError):  # only `status` misses it; the watch of the database logs why
+            await self._writer.run(store_failure, self.section.name, words, self._since, now + int(seconds))
         return seconds
 
     def _pause(self, error: HookFailed) -> float:

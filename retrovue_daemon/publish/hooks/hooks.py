@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import deque
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Never
 
@@ -12,9 +11,10 @@ import structlog
 
 from retrovue_daemon.errors import StoreError
 from retrovue_daemon.publish.hooks.follower import HookFollower
+from retrovue_daemon.publish.hooks.unstored import UnstoredEvents
 from retrovue_daemon.store.connection import data_version
 from retrovue_daemon.store.database import open_reader
-from retrovue_daemon.store.tables.hook_events import MOST_WAITING, HookEvent, store_events
+from retrovue_daemon.store.tables.hook_events import HookEvent, store_events
 from retrovue_daemon.store.tables.hooks import keep_hooks
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import HookSection
     from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.logs.subscriptions import Subscriptions
+    from retrovue_daemon.publish.hooks.unstored import TakenEvents
     from retrovue_daemon.store.connection import Connection
     from retrovue_daemon.store.database import Database
 
@@ -45,68 +46,91 @@ class Hooks:
         self._opened = AsyncExitStack()
         self._reader: Connection | None = None
         self._sections: tuple[HookSection, ...] = ()
-        self._followers: dict[str, tuple[HookFollower, asyncio.Task[Never]]] = {}
+        self._followers: dict[str, tuple[HookFollower, asyncio.Task[None]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Tasks that were cancelled, and may still be ending a command."""
+        self._changing = asyncio.Lock()
+        self._is_ready = True
         self._watching: asyncio.Task[Never] | None = None
-        self._taken: deque[HookEvent] = deque(maxlen=10 * MOST_WAITING)
-        self._is_kept = True
+        self._unstored = UnstoredEvents()
+        self._storing: asyncio.Future[None] | None = None
+        self._is_stopping = False
 
     async def apply(self, sections: Sequence[HookSection]) -> None:
-        """Use these hooks from now on; those that are the same as before are not disturbed."""
-        wanted = {section.name: section for section in sections}
+        """Use these hooks from now on; those that are the same as before are not disturbed.
+
+        A hook that was changed begins once its earlier task has ended, so one receiver never gets two deliveries at a
+        time. Of several calls at once, the last one counts.
+        """
         for section in sections:
             for secret in section.secrets():
                 self._redactor.learn(secret)
-        await self._end([name for name, (each, _) in self._followers.items() if wanted.get(name) != each.section])
         self._sections = tuple(sections)
+        self._unstored.keep_only([section.name for section in sections])
         self._subscriptions.follow({entry.partition(":")[0] for each in sections for entry in each.on}, self._take)
-        await self._keep()
-        if sections and self._reader is None:
-            self._reader = await self._opened.enter_async_context(open_reader(self._database.path))
-            self._watching = asyncio.create_task(self._watch(self._reader), name="watch of hooks")
+        async with self._changing:
+            await self._change()
+        if self._sections and self._watching is None and not self._is_stopping:
+            self._watching = asyncio.create_task(self._watch(), name="watch of hooks")
+
+    async def stop(self) -> None:
+        """End all tasks; what was not delivered is delivered after the next start."""
+        self._is_stopping = True
+        self._subscriptions.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        async with self._changing:
+            await self._end(list(self._followers))
+        self._store_taken()
+        await self._opened.aclose()
+
+    async def _change(self) -> None:
+        """Make the tasks those of the latest sections; if that fails, the watch tries it again."""
+        wanted = {section.name: section for section in self._sections}
+        await self._end([name for name, (each, _) in self._followers.items() if wanted.get(name) != each.section])
+        if self._is_stopping:
+            return
+        wanted = {section.name: section for section in self._sections}
+        try:
+            await self._database.writer.run(keep_hooks, {name: each.wants_changes for name, each in wanted.items()})
+            if wanted and self._reader is None:
+                self._reader = await self._opened.enter_async_context(open_reader(self._database.path))
+        except (sqlite3.Error, StoreError) as error:
+            if self._is_ready:
+                log.warning("hooks.not_stored", error=str(error), hint=getattr(error, "hint", None))
+            self._is_ready = False
+            return
+        self._is_ready = True
         for name, section in wanted.items():
             if name not in self._followers and self._reader is not None:
                 follower = HookFollower(section, self._reader, self._database.writer, self._redactor, self._clock)
                 task = asyncio.create_task(follower.run(), name=f"hook {name}")
                 self._followers[name] = follower, task
 
-    async def stop(self) -> None:
-        """End all tasks; what was not delivered is delivered after the next start."""
-        self._subscriptions.stop()
-        await self._end(list(self._followers))
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-        self._store_taken()
-        await self._opened.aclose()
-
     async def _end(self, names: Sequence[str]) -> None:
-        tasks = [self._followers.pop(name)[1] for name in names]
-        for task in tasks:
+        """End tasks, and wait for all that are ending. If this is cancelled, they end nevertheless."""
+        for name in names:
+            _, task = self._followers.pop(name)
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
-    async def _keep(self) -> None:
-        """Store which hooks there are; a failure is tried again by the watch."""
-        try:
-            await self._database.writer.run(keep_hooks, {each.name: each.wants_changes for each in self._sections})
-        except StoreError as error:
-            if self._is_kept:
-                log.warning("hooks.not_stored", error=str(error), hint=error.hint)
-            self._is_kept = False
-        else:
-            self._is_kept = True
-
-    async def _watch(self, reader: Connection) -> Never:
+    async def _watch(self) -> Never:
         """Wake the hooks whenever something was committed."""
         version = -1
         while True:
-            with suppress(sqlite3.Error):
-                newest = await reader.run(data_version)
-                if newest != version:
-                    version = newest
-                    self._wake()
-            if not self._is_kept:
-                await self._keep()
+            if not self._is_ready:
+                async with self._changing:
+                    await self._change()
+            if self._reader is not None:
+                with suppress(sqlite3.Error):
+                    newest = await self._reader.run(data_version)
+                    if newest != version:
+                        version = newest
+                        self._wake()
             self._store_taken()
             await self._clock.sleep(WATCH_S)
 
@@ -118,31 +142,38 @@ class Hooks:
 
     def _take(self, event: str, level: str, keys: dict[str, Any]) -> None:
         """Take an event in the thread that logs it, and store it as soon as the event loop has a turn."""
-        at, before = self._clock.now(), len(self._taken)
+        at, is_first = self._clock.now(), False
         for section in self._sections:
             if section.wants(event, keys.get("status")):
-                self._taken.append(HookEvent(section.name, at, event, level, keys))
-        if not before and self._taken:
+                is_first |= self._unstored.add(HookEvent(section.name, at, event, level, keys))
+        if is_first:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._store_taken)
 
     def _store_taken(self) -> None:
-        """Have the writer store the events, without waiting for it."""
-        if not self._taken or not self._is_kept:
+        """Have the writer store the events, without waiting for it; one transaction at a time keeps their order."""
+        if (self._storing is not None or not self._is_ready) and not self._is_stopping:
             return
-        # One by one: another thread may add to them meanwhile.
-        events = [self._taken.popleft() for _ in range(len(self._taken))]
+        taken = self._unstored.take()
+        if taken is None:
+            return
         try:
-            stored = self._database.writer.post(store_events, events)
+            self._storing = self._database.writer.post(store_events, taken.events, taken.dropped)
         except StoreError:
-            return  # the writer has ended, and with it the daemon
-        stored.add_done_callback(lambda done: self._stored(done, events))
+            self._lose(taken)  # the writer has ended, and with it the daemon
+        else:
+            self._storing.add_done_callback(lambda done: self._stored(done, taken))
 
-    def _stored(self, done: asyncio.Future[None], events: list[HookEvent]) -> None:
-        if done.cancelled():
-            return
-        if done.exception() is None:
+    def _stored(self, done: asyncio.Future[None], taken: TakenEvents) -> None:
+        self._storing = None
+        if not done.cancelled() and done.exception() is None:
             self._wake()
+            self._store_taken()
+        elif self._is_stopping:
+            self._lose(taken)
         else:
             # A full disk, for example: the watch tries again.
-            self._taken.extendleft(reversed(events))
+            self._unstored.put_back(taken)
+
+    def _lose(self, taken: TakenEvents) -> None:
+        log.warning("hooks.events_lost", events=len(taken.events) + sum(taken.dropped.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -27,11 +28,22 @@ GRACE_S: Final = 1.0
 END_S: Final = 3.0
 """Seconds to wait for the end after SIGKILL: a process that waits for a dead disk does not end."""
 
+_MOST_KEPT: Final = 8 * MOST_OUTPUT
+"""Bytes that are kept, so that what an error shows of them begins with no half of an argument."""
+
 _CHUNK: Final = 64 * 1024
 
 _PUNCTUATION: Final = "'\"`;,()[]{}<>&|=:"
 _SHORTEST_PART: Final = 4
 """Characters of a part of an argument that is removed from output; a shorter one may be part of a word."""
+
+_PAUSE_S: Final = 0.01
+"""Seconds between two chunks: a program that prints without end must not keep the event loop busy."""
+
+_PASSING: Final = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO, errno.ENOSPC, errno.EDQUOT}
+)
+"""Reasons not to start a program that pass by themselves, such as too many processes or a program being replaced."""
 
 
 async def run_program(arguments: Sequence[str], content: bytes, name: str, timeout: float) -> None:  # noqa: ASYNC109 -- the group is ended, too
@@ -39,30 +51,38 @@ async def run_program(arguments: Sequence[str], content: bytes, name: str, timeo
 
     It leads a process group, which is ended after ``timeout`` seconds, or if the caller is cancelled.
     """
-    with _file_of(content) as stdin, _Output() as output:
-        starting = asyncio.create_subprocess_exec(
-            *arguments,
-            stdin=stdin,
-            stdout=output.end,
-            stderr=output.end,
-            env=_environment(name),
-            cwd="/",
-            start_new_session=True,
-        )
-        process = await _started(starting, name)
-        output.close_end()
-        try:
-            async with asyncio.timeout(timeout):
-                code = await process.wait()
-        except TimeoutError:
-            raise HookFailed(f"the command did not end within {timeout:g} s and was killed") from None
-        finally:
-            if process.returncode is None:
-                await _end_group(process)
+    try:
+        with _file_of(content) as stdin, _Output() as output:
+            await _run(arguments, stdin, output, name, timeout)
+    except OSError as error:
+        raise _not_run(error) from None
+
+
+async def _run(arguments: Sequence[str], stdin: IO[bytes], output: _Output, name: str, timeout: float) -> None:  # noqa: ASYNC109 -- likewise
+    starting = asyncio.create_subprocess_exec(
+        *arguments,
+        stdin=stdin,
+        stdout=output.end,
+        stderr=output.end,
+        env=_environment(name),
+        cwd="/",
+        start_new_session=True,
+    )
+    process = await _started(starting, name)
+    output.close_end()
+    try:
+        async with asyncio.timeout(timeout):
+            code = await process.wait()
+    except TimeoutError:
         output.read()
-        if code:
-            text = without_arguments(output.text, arguments)
-            raise HookFailed(_how(code) + (f": {text}" if text else ""))
+        detail = f"the command did not end within {timeout:g} s and was killed"
+        raise HookFailed(detail + output.shown(arguments), is_slow=True) from None
+    finally:
+        if process.returncode is None:
+            await _end_group(process)
+    output.read()
+    if code:
+        raise HookFailed(_how(code) + output.shown(arguments))
 
 
 def without_arguments(text: str, arguments: Sequence[str]) -> str:
@@ -83,15 +103,19 @@ async def _started(starting: Coroutine[Any, Any, Process], name: str) -> Process
     task = asyncio.create_task(starting, name=f"start of the command of hook {name}")
     try:
         return await asyncio.shield(task)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        hint = "put the program there, or correct command in the configuration"
-        raise HookFailed(f"the command cannot be run: {reason}", hint=hint, lasting=True) from None
     except asyncio.CancelledError:
         (process,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(process, Process):
             await _end_group(process)
         raise
+
+
+def _not_run(error: OSError) -> HookFailed:
+    reason = (error.strerror or type(error).__name__).lower()
+    if error.errno in _PASSING:
+        return HookFailed(f"the command cannot be run: {reason}")
+    hint = "put the program there, or correct command in the configuration"
+    return HookFailed(f"the command cannot be run: {reason}", hint=hint, lasting=True)
 
 
 def _environment(name: str) -> dict[str, str]:
@@ -111,8 +135,12 @@ def _how(code: int) -> str:
 
 @contextmanager
 def _file_of(content: bytes) -> Iterator[IO[bytes]]:
-    """Yield a file with the content: unlike a pipe, it does not matter whether the program reads it."""
-    with tempfile.TemporaryFile() as file:
+    """Yield a file with the content: unlike a pipe, it does not matter whether the program reads it.
+
+    It is in memory if the system can do that, so a full disk does not matter either.
+    """
+    in_memory = getattr(os, "memfd_create", None)
+    with tempfile.TemporaryFile() if in_memory is None else os.fdopen(in_memory("hook"), "w+b") as file:
         file.write(content)
         file.seek(0)
         yield file
@@ -124,10 +152,13 @@ class _Output:
     def __init__(self) -> None:
         self._start, self.end = os.pipe()
         self._kept = b""
+        self._is_cut = False
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
         os.set_blocking(self._start, False)
 
     def __enter__(self) -> Self:
-        asyncio.get_running_loop().add_reader(self._start, self.read_some)
+        self._go_on()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,11 +166,13 @@ class _Output:
         os.close(self._start)
         self.close_end()
 
-    @property
-    def text(self) -> str:
-        """The end of the output as one line."""
+    def shown(self, arguments: Sequence[str]) -> str:
+        """Return the end of the output as one line without the arguments, to be added to a message."""
         words = self._kept.decode("utf-8", "replace").split()
-        return " ".join(words)
+        # What begins in the middle may be the second half of a secret, which is not recognized.
+        words = words[1:] if self._is_cut else words
+        text = without_arguments(" ".join(words), arguments)[-MOST_OUTPUT:]
+        return f": {text}" if text else ""
 
     def close_end(self) -> None:
         """Close the end that the program has inherited."""
@@ -147,26 +180,37 @@ class _Output:
         if end >= 0:
             os.close(end)
 
-    def read_some(self) -> bool:
-        """Read what is there, a piece at most; return whether there was anything."""
-        try:
-            chunk = os.read(self._start, _CHUNK)
-        except BlockingIOError:
-            return False
-        self._kept = (self._kept + chunk)[-MOST_OUTPUT:]
-        if not chunk:
-            self._stop()
-        return bool(chunk)
-
     def read(self) -> None:
         """Read what a program that has ended left in the pipe."""
         self._stop()
         for _ in range(16):  # a pipe holds a MiB at most
-            if not self.read_some():
+            if not self._read_chunk():
                 return
 
+    def _read_chunk(self) -> bytes | None:
+        """Return what is there, a chunk at most: nothing at the end, None if nothing is there yet."""
+        try:
+            chunk = os.read(self._start, _CHUNK)
+        except BlockingIOError:
+            return None
+        self._kept += chunk
+        if len(self._kept) > _MOST_KEPT:
+            self._kept, self._is_cut = self._kept[-_MOST_KEPT:], True
+        return chunk
+
+    def _read_some(self) -> None:
+        """Read a chunk, and the next one after a pause."""
+        self._stop()
+        if self._read_chunk() != b"":
+            self._pause = self._loop.call_later(_PAUSE_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._loop.add_reader(self._start, self._read_some)
+
     def _stop(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._start)
+        self._loop.remove_reader(self._start)
+        if self._pause is not None:
+            self._pause.cancel()
 
 
 async def _end_group(process: Process) -> None:

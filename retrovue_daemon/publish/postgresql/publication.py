@@ -33,28 +33,43 @@ class Publication:
         self._redactor = redactor
         self._clock = clock
         self._section: PostgresqlSection | None = None
+        self._changed = asyncio.Event()
+        self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def apply(self, section: PostgresqlSection) -> None:
         """Publish as a configuration says from now on; a publisher that it does not change goes on."""
         if section == self._section:
             return
-        self._section = section
         for secret in secrets_in(section.url.reveal()) if section.url is not None else ():
             self._redactor.learn(secret)
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.create_task(self._run(section, self._task), name="postgresql")
+        self._section = section
+        self._changed.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="publication")
 
     async def stop(self) -> None:
         """End within seconds."""
+        self._is_stopping = True
+        self._changed.set()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self, section: PostgresqlSection, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _run(self) -> None:
+        """Publish one section after the other: a publisher begins once the one before has ended.
+
+        A publisher may need seconds to end, in which the configuration may change again: the last one counts.
+        """
+        while not self._is_stopping and self._section is not None:
+            self._changed.clear()
+            publishing = asyncio.create_task(self._publish(self._section), name="postgresql")
+            try:
+                await self._changed.wait()
+            finally:
+                publishing.cancel()
+                await asyncio.wait([publishing])
+
+    async def _publish(self, section: PostgresqlSection) -> None:
         if section.url is None:
             with suppress(StoreError):
                 await self._database.writer.run(forget_report)

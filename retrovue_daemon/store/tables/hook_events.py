@@ -9,7 +9,7 @@ from retrovue_daemon.store.tables.hooks import store_delivery
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MOST_WAITING: Final = 1_000
 """Events that wait for each hook at most; older ones are dropped and counted."""
@@ -33,8 +33,13 @@ class WaitingEvents(NamedTuple):
     dropped: int
 
 
-def store_events(connection: sqlite3.Connection, events: Sequence[HookEvent]) -> None:
-    """Store events until they are delivered; those for hooks that are gone are ignored."""
+def store_events(
+    connection: sqlite3.Connection, events: Sequence[HookEvent], dropped_before: Mapping[str, int] | None = None
+) -> None:
+    """Store events until they are delivered; those for hooks that are gone are ignored.
+
+    ``dropped_before`` counts older events of hooks that were dropped because they could not be stored.
+    """
     known = {name for (name,) in connection.execute("SELECT name FROM hooks")}
     wanted = [event for event in events if event.hook in known]
     connection.executemany(
@@ -47,6 +52,7 @@ def store_events(connection: sqlite3.Connection, events: Sequence[HookEvent]) ->
             " (SELECT id FROM hook_events WHERE hook = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
             (name, MOST_WAITING),
         ).rowcount
+        dropped += (dropped_before or {}).get(name, 0)
         if dropped:
             connection.execute("UPDATE hooks SET events_dropped = events_dropped + ? WHERE name = ?", (dropped, name))
 
@@ -65,8 +71,10 @@ def waiting_events(connection: sqlite3.Connection, name: str, limit: int) -> Wai
 
 def delete_delivered(connection: sqlite3.Connection, name: str, waiting: WaitingEvents, now: int) -> None:
     """Store that a hook delivered these events."""
-    connection.execute("DELETE FROM hook_events WHERE hook = ? AND id <= ?", (name, waiting.last_id))
-    connection.execute(
-        "UPDATE hooks SET events_dropped = max(events_dropped - ?, 0) WHERE name = ?", (waiting.dropped, name)
-    )
+    deleted = connection.execute(
+        "DELETE FROM hook_events WHERE hook = ? AND id <= ?", (name, waiting.last_id)
+    ).rowcount
+    # Those that were dropped while they were on their way did arrive.
+    settled = waiting.dropped + len(waiting.events) - deleted
+    connection.execute("UPDATE hooks SET events_dropped = max(events_dropped - ?, 0) WHERE name = ?", (settled, name))
     store_delivery(connection, name, None, now)

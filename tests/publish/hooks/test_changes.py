@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,10 +13,16 @@ from retrovue_daemon.errors import HookFailed
 from retrovue_daemon.logs.redaction import Redactor
 from retrovue_daemon.publish.hooks import follower
 from retrovue_daemon.publish.hooks.delivery import deliver
-from retrovue_daemon.store.tables.hooks import read_hooks
+from retrovue_daemon.publish.hooks.portion import Portion
+from retrovue_daemon.store.tables.hook_events import HookEvent, store_events
+from retrovue_daemon.store.tables.hooks import read_hooks, store_delivery
 from tests.publish.hooks.conftest import hook, sections
 from tests.support.clocks import FakeClock
 from tests.support.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
 
 
 async def test_a_new_hook_starts_at_the_present(start, receiver, change) -> None:
@@ -271,17 +277,149 @@ async def test_a_reload_disturbs_no_hook_that_stays(start, receiver, change, sto
 
 
 async def test_a_receiver_that_refuses_so_much_gets_less(start, receiver, change, events) -> None:
-    """Half as much, then a quarter: that is no failure."""
+    """Less each time, then more again: that is no failure."""
     made = await start(hook(url=receiver.url))
     await made.stop()
     for number in range(4):
         await change([number])
-    receiver.statuses.extend([413] * 9)
+    receiver.statuses.extend([413] * 2)
     await start(hook(url=receiver.url))
-    for _ in range(9):
-        await receiver.next()
-    assert [[each["id"] for each in (await receiver.next())["changes"]] for _ in range(4)] == [[0], [1], [2], [3]]
+    sent = [[each["id"] for each in (await receiver.next())["changes"]] for _ in range(4)]
+    assert sent == [[0, 1, 2, 3], [0, 1, 2], [0], [1, 2, 3]]
     assert not events.of("hook.failed")
+
+
+async def test_an_entry_is_divided_for_a_receiver_that_refuses_so_much(
+    start, receiver, change, stored, events
+) -> None:
+    """It is recorded once all its parts were delivered: until then, another daemon would begin with the first one."""
+    made = await start(hook(url=receiver.url))
+    await made.stop()
+    await change(20)
+    await change([21])
+    receiver.statuses.extend([413, 413, 200, 503, 503])
+    await start(hook(url=receiver.url))
+    bodies = [await receiver.next() for _ in range(5)]
+    assert [(each["first_seq"], each["last_seq"]) for each in bodies] == [(1, 2)] + [(1, 1)] * 4
+    sizes = [[each["id"] for each in body["changes"]] for body in bodies]
+    assert sizes[1:] == [list(range(1, 16)), list(range(1, 8)), list(range(8, 21)), list(range(8, 21))]
+    await events.next("hook.failed", error="the receiver responded with 503")
+    await stored("SELECT seq FROM hooks", [(2,)])
+    found = [(await receiver.next())["changes"] for _ in range(2)]
+    assert [[each["id"] for each in some] for some in found] == [list(range(8, 21)), [21]]
+
+
+async def test_a_receiver_that_refuses_one_change_is_retried_later(start, receiver, change, events) -> None:
+    """Nothing less can be sent."""
+    receiver.statuses.extend([413, 413])
+    await start(hook(url=receiver.url))
+    await change([1])
+    assert (await events.next("hook.failed"))["error"] == "the receiver responded with 413"
+    await events.next("hook.recovered")
+    assert len(receiver.requests) == 3
+
+
+def test_portions() -> None:
+    """They shrink until a receiver copes, and grow more slowly each time that it then does not."""
+    portion = Portion()
+    assert portion.of(1_000) == 1_000
+    for size in (1_000, 500, 250):
+        assert portion.failed(size, portion.of(1_000))
+    assert (portion.of(1_000), portion.of(100)) == (125, 12)
+    portion.accepted(is_full=False)
+    assert portion.of(1_000) == 125
+    waits = []
+    for _ in range(9):
+        needed = 0
+        while portion.of(1_000) < 250:
+            portion.accepted(is_full=True)
+            needed += 1
+        waits.append(needed)
+        assert portion.failed(250, 250)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    assert portion.failed(3, 125)
+    assert portion.of(1_000) < 3
+    assert not portion.failed(1, 1)
+
+
+async def test_a_delivery_that_cannot_be_recorded_is_not_repeated(
+    start, receiver, change, events, database, stored, monkeypatch
+) -> None:
+    """A full disk: the record is tried again, later each time; the log says it once."""
+    post, refusals = database.writer.post, iter([True] * 4)
+
+    def refuse(_self: object, query: Any, *args: Any, **keys: Any) -> Any:
+        if query is store_delivery and next(refusals, False):
+
+            def query(connection: sqlite3.Connection, *_: object) -> None:
+                connection.execute("SELECT * FROM no_such_table")
+
+        return post(query, *args, **keys)
+
+    await start(hook(url=receiver.url))
+    monkeypatch.setattr(type(database.writer), "post", refuse)
+    await change([1])
+    line = await events.next("hook.failed")
+    assert line["error"].startswith("delivered, but not recorded: ")
+    await events.next("hook.recovered")
+    await stored("SELECT seq, last_error FROM hooks", [(1, None)])
+    assert len(receiver.requests) == 1
+    assert (len(events.of("hook.failed")), len(events.of("hook.recovered"))) == (1, 1)
+
+
+async def test_trouble_from_before_a_restart_ends_in_the_log(start, receiver, change, events, stored) -> None:
+    """The daemon that delivers is not the one that failed."""
+    receiver.statuses.extend([404] * 1_000)
+    made = await start(hook(url=receiver.url))
+    await change([1])
+    await events.next("hook.failed")
+    await stored("SELECT last_error FROM hooks", [("the receiver responded with 404",)])
+    await made.stop()
+    receiver.statuses.clear()
+    await start(hook(url=receiver.url))
+    await events.next("hook.recovered", hook="a")
+    assert len(events.of("hook.failed")) == 1
+
+
+async def test_changes_do_not_wait_until_there_are_no_more_events(start, receiver, change, database) -> None:
+    """A receiver may be slower than events come."""
+    made = await start(hook(url=receiver.url, on=["changes", "sync.blocked"]))
+    await made.stop()
+    await change([1])
+    await database.writer.run(store_events, [HookEvent("a", 1, "sync.blocked", "error", {})] * 250)
+    await start(hook(url=receiver.url, on=["changes", "sync.blocked"]))
+    assert [(await receiver.next())["type"] for _ in range(4)] == ["events", "changes", "events", "events"]
+
+
+async def test_two_reloads_at_once_run_one_command_at_a_time(start, change, tmp_path) -> None:
+    """A command that is slow to end is waited for, also by a reload that is given up; the last configuration wins."""
+    running, twice = tmp_path / "running", tmp_path / "twice"
+    slow = tmp_path / "slow"
+    slow.write_text(
+        f"#!/bin/sh\ntrap 'sleep 0.2; rmdir {running}; exit 1' TERM\nmkdir {running} || : > {twice}\n"
+        "while :; do sleep 0.01; done\n"
+    )
+    slow.chmod(0o700)
+    made = await start(hook(command=[str(slow)]))
+    await change([1])
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():  # noqa: ASYNC110 -- another process makes it so
+                await asyncio.sleep(0.005)
+
+    await until(running.exists)
+    given_up = asyncio.create_task(made.apply(sections(hook(command=[str(slow), "1"]))))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    out = tmp_path / "out"
+    await asyncio.gather(
+        made.apply(sections(hook(command=[str(slow), "2"]))),
+        made.apply(sections(hook(command=["/bin/sh", "-c", f"mkdir {running} || : > {twice}; : > {out}"]))),
+    )
+    await until(out.exists)
+    assert not twice.exists()
+    assert [each.section.target.arguments[0] for each, _ in made._followers.values()] == ["/bin/sh"]
 
 
 async def test_an_endless_response_is_not_read(start, change, stored) -> None:

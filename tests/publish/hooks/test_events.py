@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -13,9 +14,19 @@ from retrovue_daemon.clock import Clock
 from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.logs.subscriptions import Subscriptions
 from retrovue_daemon.publish.hooks.hooks import Hooks
-from retrovue_daemon.store.tables.hook_events import MOST_WAITING, HookEvent, store_events
+from retrovue_daemon.store.tables.hook_events import (
+    MOST_WAITING,
+    HookEvent,
+    delete_delivered,
+    store_events,
+    waiting_events,
+)
+from retrovue_daemon.store.tables.hooks import keep_hooks
 from tests.publish.hooks.conftest import hook, sections
 from tests.support.logs import logging_kept
+
+if TYPE_CHECKING:
+    import sqlite3
 
 log = structlog.get_logger()
 
@@ -140,3 +151,76 @@ async def test_events_wait_for_a_database_that_cannot_be_written(follow, databas
     log.error("sync.blocked", server="home")
     assert (await receiver.next())["events"][0]["event"] == "sync.blocked"
     await made.stop()
+
+
+class Disk:
+    """Makes the writer's transactions with events fail while ``is_full``, and counts those that are on their way."""
+
+    def __init__(self, database, monkeypatch) -> None:
+        self.is_full = True
+        self.pending = self.most = 0
+        post = database.writer.post
+
+        def refuse(_writer: object, query: Any, *args: Any, **keys: Any) -> Any:
+            if query is not store_events:
+                return post(query, *args, **keys)
+            self.pending += 1
+            self.most = max(self.most, self.pending)
+            done = post(self.fail if self.is_full else query, *args, **keys)
+            done.add_done_callback(self.done)
+            return done
+
+        monkeypatch.setattr(type(database.writer), "post", refuse)
+
+    def fail(self, connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("SELECT * FROM no_such_table")
+
+    def done(self, _: object) -> None:
+        self.pending -= 1
+
+
+async def test_a_hook_with_many_events_costs_others_none(follow, database, receiver, stored, monkeypatch) -> None:
+    """Also while the database cannot be written: each hook keeps its newest ones, and what was dropped is counted."""
+    receiver.held = asyncio.Event()
+    disk = Disk(database, monkeypatch)
+    made = await follow(
+        hook(url=receiver.url, on=["item.skipped"]), hook(name="b", url=receiver.url + "/b", on=["sync.blocked"])
+    )
+    log.error("sync.blocked", n=-1)
+    await asyncio.sleep(0)
+    for number in range(12 * MOST_WAITING):
+        made._take("item.skipped", "debug", {"n": number})
+    disk.is_full = False
+    await stored(
+        "SELECT name, events_dropped, (SELECT count(*) FROM hook_events WHERE hook = name) FROM hooks ORDER BY name",
+        [("a", 11 * MOST_WAITING, MOST_WAITING), ("b", 0, 1)],
+    )
+    ((fields,),) = await database.reader.execute_fetchall("SELECT fields FROM hook_events WHERE hook = 'a' LIMIT 1")
+    assert json.loads(fields)["n"] == 11 * MOST_WAITING
+    assert disk.most == 1
+
+
+async def test_events_that_a_full_disk_loses_at_the_end_are_counted(follow, database, receiver, monkeypatch) -> None:
+    """Nothing can keep them."""
+    Disk(database, monkeypatch)
+    made = await follow(hook(url=receiver.url, on=["sync.blocked"]))
+    follow.lines.truncate(0)
+    for _ in range(3):
+        log.error("sync.blocked")
+    with structlog.testing.capture_logs() as lines:
+        await made.stop()
+        await asyncio.sleep(0)
+        await database.writer.catch_up()
+    assert [(line["event"], line["events"]) for line in lines] == [("hooks.events_lost", 3)]
+
+
+async def test_events_that_were_dropped_on_their_way_are_no_loss(database, stored) -> None:
+    """More of them came while the receiver had them already."""
+    await database.writer.run(keep_hooks, {"a": False})
+    events = [HookEvent("a", 1, "sync.blocked", "error", {"n": n}) for n in range(MOST_WAITING)]
+    await database.writer.run(store_events, events)
+    sent = await database.reader.run(waiting_events, "a", 100)
+    await database.writer.run(store_events, events[:60])
+    await stored("SELECT events_dropped FROM hooks", [(60,)])
+    await database.writer.run(delete_delivered, "a", sent, 1)
+    await stored("SELECT events_dropped FROM hooks", [(0,)])
