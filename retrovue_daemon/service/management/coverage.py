@@ -10,7 +10,8 @@ from retrovue_daemon.paths import PathMapper, PlexPathMappingService
 from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import sqlite3
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
@@ -67,6 +68,43 @@ def survey(
             group = by_directory[library_id, directory] = view.group_of(plex_path, groups)
         group.count(view.title, plex_path, view.mapper)
     return sorted(groups.values(), key=lambda group: (group.server, group.mapping is None, -group.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which files mappings cover: ``unused`` mappings cover none; ``without_path`` files have only a name."""
+
+    groups: list[Group]
+    unused: list[StoredMapping]
+    without_path: int
+
+
+def read_coverage(connection: sqlite3.Connection, server_ids: Container[int]) -> Coverage:
+    """Read the coverage of these servers' files; it reads the path of each of them."""
+    from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
+
+    libraries = [library for library in read_libraries(connection) if library.server_id in server_ids]
+    stored = [entry for entry in read_mappings(connection) if entry.server_id in server_ids]
+    bare = 0
+
+    def whole() -> Iterator[tuple[int, str]]:
+        nonlocal bare
+        for file in stored_paths(connection, [library.id for library in libraries]):
+            if is_whole(file[1]):
+                yield file
+            else:
+                bare += 1
+
+    groups = survey(libraries, stored, whole())
+    used = {group.mapping.id for group in groups if group.mapping}
+    return Coverage(groups, [entry for entry in stored if entry.id not in used], bare)
+
+
+def lacks_mapping(group: Group, there: Seen) -> bool:
+    """Return whether files without a mapping, of which ``there`` says which were found, may need one."""
+    return group.mapping is None and there.found < max(there.looked_at, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.errors import BadInput, DefinedByConfig, UnknownId
+from retrovue_daemon.service.named import choose_library
 from retrovue_daemon.store.tables.mappings import (
     delete_mapping,
     find_same,
@@ -15,10 +16,13 @@ from retrovue_daemon.store.tables.mappings import (
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from retrovue_daemon.records import PathMapping
     from retrovue_daemon.service.management.definitions import Definitions
+    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
+    from retrovue_daemon.store.tables.servers import StoredServer
 
 
 def mapping_with(connection: sqlite3.Connection, mapping_id: int) -> StoredMapping:
@@ -28,6 +32,13 @@ def mapping_with(connection: sqlite3.Connection, mapping_id: int) -> StoredMappi
         known = {entry.id: entry.mapping.plex_path for entry in entries.values()}
         raise UnknownId("mapping", mapping_id, known, hint="`retrovue-daemon mappings list` shows all ids")
     return entries[mapping_id]
+
+
+def title_of(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
+    """Return the title of a library; before the first contact with the server, any title is accepted."""
+    if not any(library.server_id == server.id for library in libraries):
+        return name
+    return choose_library(libraries, name, server.name).name
 
 
 def add_mapping(connection: sqlite3.Connection, server_id: int, mapping: PathMapping, now: int) -> StoredMapping:

@@ -168,36 +168,25 @@ def suggest_mappings(
     - `retrovue-daemon mappings suggest`
     - `retrovue-daemon mappings suggest --server home --json`
     """
-    from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.management import coverage  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.coverage import read_coverage  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
-    from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
-        chosen = {entry.id for entry in choose_servers(read_servers(connection), server)}
-        libraries = [library for library in read_libraries(connection) if library.server_id in chosen]
-        stored = [entry for entry in read_mappings(connection) if entry.server_id in chosen]
-        ids = [library.id for library in libraries]
-        paths = stored_paths(connection, ids)
-        groups = coverage.survey(libraries, stored, (file for file in paths if is_whole(file[1])))
-        bare = sum(not is_whole(path) for _, path in stored_paths(connection, ids))
-    used = {group.mapping.id for group in groups if group.mapping}
-    unused = [entry for entry in stored if entry.id not in used]
+        found = read_coverage(connection, {row.id for row in choose_servers(read_servers(connection), server)})
     if as_json:
         print_json(
             {
-                "covered": [_plain_group(group) for group in groups if group.mapping],
-                "uncovered": [_plain_group(group) for group in groups if not group.mapping],
-                "unused": [mapping_json(entry) for entry in unused],
-                "files_without_path": bare,
+                "covered": [_plain_group(group) for group in found.groups if group.mapping],
+                "uncovered": [_plain_group(group) for group in found.groups if not group.mapping],
+                "unused": [mapping_json(entry) for entry in found.unused],
+                "files_without_path": found.without_path,
             }
         )
         return
-    _print_suggestions(groups, unused, bare)
+    _print_suggestions(found.groups, found.unused, found.without_path)
 
 
 def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping], bare: int) -> None:
@@ -218,7 +207,7 @@ def _print_suggestions(groups: Sequence[Group], unused: Sequence[StoredMapping],
         target = "no mapping" if group.mapping is None else group.mapping.mapping.local_path
         verdict = f"{there.found} of {there.looked_at} tested" if there.looked_at else "cannot be checked here"
         table.add_row(group.server, group.prefix, ", ".join(group.libraries), f"{group.files:,}", target, verdict)
-        if group.mapping is None and there.found < max(there.looked_at, 1):
+        if coverage.lacks_mapping(group, there):
             unmapped.append(group)
     for entry in unused:
         table.add_row(entry.server, entry.mapping.plex_path, "", "0", entry.mapping.local_path, "matches no file")

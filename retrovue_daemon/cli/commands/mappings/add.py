@@ -11,13 +11,12 @@ from retrovue_daemon.cli.display.output import print_json, print_line, print_war
 from retrovue_daemon.cli.options import ConfigOption, DatabaseOption, JsonOption, LibraryOption, ServerOption
 from retrovue_daemon.cli.place import find_place
 from retrovue_daemon.errors import BadInput, ConfigError
-from retrovue_daemon.service.named import choose_library, choose_server
+from retrovue_daemon.service.named import choose_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrovue_daemon.records import PathMapping
-    from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -56,7 +55,7 @@ def add_mapping(
     place = find_place(config, database)
     with visits.changing(place.path) as connection:
         owner = _one_server(read_servers(connection), server)
-        title = None if library is None else _title(read_libraries(connection), library, owner)
+        title = None if library is None else mappings.title_of(read_libraries(connection), library, owner)
         mapping = _checked(plex_path, local_path, title, root)
         added = mappings.add_mapping(connection, owner.id, mapping, int(time.time()))
     if as_json:
@@ -78,13 +77,6 @@ def _one_server(servers: Sequence[StoredServer], name: str | None) -> StoredServ
         raise BadInput("there is no server yet", hint="add one with `retrovue-daemon servers add`")
     known = ", ".join(repr(server.name) for server in servers)
     raise BadInput(f"the mapping needs a server, and there are several: {known}", hint="select one with --server")
-
-
-def _title(libraries: Sequence[StoredLibrary], name: str, server: StoredServer) -> str:
-    """Return the title of a library; before the first contact with the server, any title is accepted."""
-    if not any(library.server_id == server.id for library in libraries):
-        return name
-    return choose_library(libraries, name, server.name).name
 
 
 def _checked(plex_path: str, local_path: str, title: str | None, root: str | None) -> PathMapping:
