@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.web.attempts import Attempts
     from retrovue_daemon.web.contacts import Contacts
     from retrovue_daemon.web.event_streams import EventStreams
+    from retrovue_daemon.web.file_counts import FileCounts
     from retrovue_daemon.web.posters import Posters
     from retrovue_daemon.web.reading import ReadingPool
     from retrovue_daemon.web.sessions import Sessions
@@ -54,6 +55,7 @@ class Context:
     posters: Posters
     contacts: Contacts
     tasks: Tasks
+    file_counts: FileCounts
     started_at: int
     """When the page was started, in Unix seconds."""
 

@@ -50,6 +50,14 @@ def id_in(request: web.Request, kind: str) -> int:
     return found
 
 
+def selected_id(values: Mapping[str, str], name: str) -> int:
+    """Return the id in a field with a list. Raise Refusal."""
+    found = lookup.id_in(values.get(name, ""))
+    if found is None:
+        raise Refusal(422, f"no {name} is selected", fields={name: f"Select a {name}."})
+    return found
+
+
 def status_of(error: Refusal | DaemonError) -> int:
     """Return the status of a form that was refused."""
     return error.status if isinstance(error, Refusal) else refusal_of(error).status

@@ -10,15 +10,20 @@ import msgspec
 
 from retrovue_daemon.config import Secret
 from retrovue_daemon.config.loading import path_mapping
-from retrovue_daemon.errors import PlexError, Unauthorized
+from retrovue_daemon.errors import AmbiguousName, PlexError, Unauthorized, UnknownName
 from retrovue_daemon.service.management import libraries, mappings, servers
+from retrovue_daemon.service.management.coverage import try_mappings
 from retrovue_daemon.service.management.definitions import Definitions
 from retrovue_daemon.service.refusals import as_input, checked_server, refuse_taken, refuse_without_token
 from retrovue_daemon.service.roster import section_of
 from retrovue_daemon.service.sync_request import add_sync_request
 from retrovue_daemon.store.reinstalling import accept_identity
+from retrovue_daemon.store.tables.libraries import read_libraries
+from retrovue_daemon.store.tables.mappings import read_mappings
 from retrovue_daemon.store.tables.servers import delete_part, read_servers, set_server_active
 from retrovue_daemon.web.contacts import TooManyContactsError, own_words
+from retrovue_daemon.web.file_counts import LOOKING_S
+from retrovue_daemon.web.own_thread import in_own_thread
 from retrovue_daemon.web.problems import Refusal
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from retrovue_daemon.records import PathMapping
+    from retrovue_daemon.service.management.coverage import Trial
     from retrovue_daemon.service.management.server_check import ServerCheck
     from retrovue_daemon.service.selection import Selection
     from retrovue_daemon.store.tables.libraries import StoredLibrary
@@ -228,13 +234,27 @@ async def change_libraries(context: Context, changes: Mapping[int, LibraryChange
 # -- path mappings --------------------------------------------------------------------------------------------------
 
 
-def checked_mapping(
-    plex_path: str, local_path: str, library_name: str | None, library_root: str | None
-) -> PathMapping:
-    """Return a mapping after the checks of a configuration. Raise Refusal or BadInput."""
-    refuse_unfit(plex_path=plex_path, local_path=local_path, library_name=library_name, library_root=library_root)
+async def checked_mapping(context: Context, server_id: int, values: Mapping[str, str]) -> PathMapping:
+    """Return a mapping after the checks of a configuration; empty values are none. Raise Refusal or DaemonError."""
+    given = {name: values.get(name) or "" for name in ("plex_path", "local_path", "library_name", "library_root")}
+    refuse_unfit(**given)
+    server, stored = await context.reading.run(_server_and_libraries, server_id)
+    title = given["library_name"] or None
+    try:
+        title = title and mappings.title_of(stored, title, server)
+    except (UnknownName, AmbiguousName) as error:
+        raise Refusal(422, str(error), hint=error.hint, fields={"library_name": str(error)}) from None
     with as_input("path mapping"):
-        return path_mapping(plex_path, local_path, library_name=library_name, library_root=library_root)
+        return path_mapping(
+            given["plex_path"],
+            given["local_path"],
+            library_name=title,
+            library_root=given["library_root"] or None,
+        )
+
+
+def _server_and_libraries(connection: sqlite3.Connection, server_id: int) -> tuple[StoredServer, list[StoredLibrary]]:
+    return servers.server_with(connection, server_id), read_libraries(connection, server_id)
 
 
 async def add_mapping(context: Context, server_id: int, mapping: PathMapping) -> StoredMapping:
@@ -268,6 +288,21 @@ async def remove_mapping(context: Context, mapping_id: int) -> StoredMapping:
         return entry
 
     return await _change(context, remove)
+
+
+async def try_path(context: Context, path: str, server_id: int | None = None) -> list[Trial]:
+    """Return what the mappings of the servers make of a path. Raise Refusal or DaemonError."""
+    refuse_unfit(path=path)
+
+    def read(connection: sqlite3.Connection) -> Callable[[], list[Trial]]:
+        chosen = [each for each in read_servers(connection) if server_id in {None, each.id}]
+        return partial(try_mappings, path, chosen, read_libraries(connection), read_mappings(connection), given=False)
+
+    try:
+        return await in_own_thread(await context.reading.run(read), LOOKING_S)
+    except TimeoutError:
+        message = "the file system does not respond"
+        raise Refusal(503, message, fields={"path": message}) from None
 
 
 # -- syncs ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from retrovue_daemon.web.attempts import Attempts
 from retrovue_daemon.web.contacts import Contacts
 from retrovue_daemon.web.context import Context
 from retrovue_daemon.web.event_streams import EventStreams
+from retrovue_daemon.web.file_counts import FileCounts
 from retrovue_daemon.web.limits import SERVER_OPTIONS, bounded
 from retrovue_daemon.web.posters import Posters
 from retrovue_daemon.web.reading import ReadingPool
@@ -66,6 +67,7 @@ class WebService:
             stack.push_async_callback(context.pulse.stop)
             stack.push_async_callback(context.posters.close)
             stack.push_async_callback(context.tasks.close)
+            stack.push_async_callback(context.file_counts.close)
             context.posters.follow()
             runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
             await runner.setup()
@@ -100,11 +102,12 @@ def _context(parts: DaemonParts) -> Context:
     supervisor, clock = parts.supervisor, parts.clock
     path = supervisor.database.path
     streams = EventStreams()
+    reading = ReadingPool(path)
     context = Context(
         supervisor=supervisor,
         redactor=parts.redactor,
         clock=clock,
-        reading=ReadingPool(path),
+        reading=reading,
         sessions=Sessions(supervisor.config.web.token, clock, ended=streams.end_of),
         attempts=Attempts(clock),
         pulse=Pulse(supervisor.database.writer, clock),
@@ -114,6 +117,7 @@ def _context(parts: DaemonParts) -> Context:
         posters=Posters(supervisor, path.with_name(f"{path.name}-posters"), clock),
         contacts=Contacts(),
         tasks=Tasks(),
+        file_counts=FileCounts(reading, clock),
         started_at=clock.now(),
     )
     _learn(context, supervisor.config.web)
