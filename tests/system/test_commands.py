@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import sqlite3
 import stat
@@ -11,10 +12,12 @@ import tomllib
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from retrovue_daemon import __version__
 from tests.support.patience import PATIENCE_S
+from tests.support.processes import Finished
 
 pytestmark = pytest.mark.commands("here")
 AS_PROCESSES = pytest.mark.commands("process")
@@ -492,9 +495,25 @@ async def test_a_place_that_cannot_be_written_is_refused(commands, plex, config_
 # -- demo -----------------------------------------------------------------------------------------------------------
 
 
+@AS_PROCESSES
 async def test_the_demo_shows_its_story(commands, path, rows) -> None:
-    """Each act as it should be: what changed by name, what was held back, and questions that are answered."""
-    finished = await commands.run("demo", "--fast", "--database", path)
+    """Each act as it should be: what changed by name, what was held back, and questions that are answered.
+
+    Then the daemon goes on with its page, until Ctrl-C.
+    """
+    process = await commands.start("demo", "--fast", "--page", "--database", path)
+    lines: list[str] = []
+    while not (lines and lines[-1].startswith("Ctrl-C ends")):
+        lines.append((await process.stdout.readline()).decode())
+        assert lines[-1]
+    (address,) = re.findall(r"its page is at (http://127\.0\.0\.1:\d+/)", "".join(lines))
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        page = await response.text()
+    assert "<bdi>attic</bdi>" in page
+    assert '<span class="state warn">held back</span>' in page
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    finished = Finished(process.returncode, "".join(lines) + out.decode(), err.decode())
     assert finished.code == 0
     assert finished.err == ""
     for act in ("== 1.", "== 2.", "== 3.", "== 4.", "== 5."):

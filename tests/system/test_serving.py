@@ -66,6 +66,25 @@ async def test_for_people_it_says_so_in_words(commands: Commands) -> None:
     assert await process.wait() == 0
 
 
+async def test_a_daemon_can_be_watched_as_it_syncs_the_server(commands: Commands) -> None:
+    """On its page; its token is not that of the server."""
+    process = await commands.start("demo", "--serve", "--json", "--page")
+    addresses = await served(process)
+    assert addresses.keys() == {"url", "token", "page", "page_token"}
+    assert addresses["page_token"] != addresses["token"]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{addresses['page']}progress") as stream:
+            async for line in stream.content:
+                progress = json.loads(line.removeprefix(b"data: ") if line.startswith(b"data: ") else b"{}")
+                if progress.get("libraries_total") and progress["libraries_done"] == progress["libraries_total"]:
+                    break
+        async with session.get(addresses["page"]) as response:
+            assert "27 films" in await response.text()
+    process.terminate()
+    out, err = await process.communicate()
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
 async def test_it_can_be_changed_while_it_serves(commands: Commands, ask: Ask) -> None:
     """The control side has an address of its own, and what is changed there is seen on the Plex side."""
     process = await commands.start("demo", "--serve", "--json", "--control-port", "0")
@@ -129,6 +148,8 @@ async def test_it_can_be_of_any_kind(commands: Commands, ask: Ask) -> None:
         (("--serve", "--latency", "nan"), "600"),
         (("--serve", "--faults", "kinds=rest"), "did you mean 'reset'"),
         (("--faults", "rate=0.2"), "--serve"),
+        (("--page", "--json"), "--json"),
+        (("--page", "--shows", "3"), "--serve"),
     ],
 )
 async def test_options_that_mean_nothing_are_refused(
@@ -138,7 +159,7 @@ async def test_options_that_mean_nothing_are_refused(
     finished = await commands.run("demo", *options)
     assert finished.code == 2
     assert finished.out == ""
-    assert options[-2] in finished.err
+    assert options[-2] in finished.err or options[0] in finished.err
     assert needed in finished.err
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from retrovue_daemon.cli.commands.demo.page import ended_by_signal, page_served, wants_page
 from retrovue_daemon.cli.commands.demo.place import new_database
 from retrovue_daemon.cli.commands.demo.serve import serve_until_signal
 from retrovue_daemon.cli.commands.demo.story import Story, StoryResult, print_queries, print_result
@@ -18,6 +19,8 @@ from retrovue_daemon.cli.startup import import_lightly
 
 if TYPE_CHECKING:
     from retrovue_daemon.demo import SimulatedPlex, World
+
+_REPLACED = "; the next demo replaces it, unless you pass --keep"
 
 ATTIC = {"movies": 400, "shows": 20, "episodes": 60}
 """The size of the second server of the story."""
@@ -137,6 +140,14 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
             show_default="off",
         ),
     ] = None,
+    page: Annotated[
+        bool | None,
+        typer.Option(
+            "--page/--no-page",
+            help="Go on with a daemon and its page in the browser until Ctrl-C.",
+            show_default="on a terminal, after the demo with two servers",
+        ),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -144,10 +155,12 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
 
     The demo runs a first sync with progress bars, and a second one after edits, removals and moves. Then the daemon
     runs, and changes arrive by themselves within seconds. The last sync is against a server that suddenly returns an
-    empty library. The demo keeps the database and shows queries to try.
+    empty library. The demo keeps the database and shows queries to try. On a terminal, it then shows the address of
+    the daemon's page, and runs until Ctrl-C.
 
     With --movies or --shows, the demo syncs one generated library instead. With --serve, it only runs a simulated
-    server for other programs. In the demo with two servers, --release and --page-cap apply to the server 'home'.
+    server for other programs; with --serve --page, a daemon syncs that server, and its page shows how. In the demo
+    with two servers, --release and --page-cap apply to the server 'home'.
 
     --faults takes settings joined by commas, all optional: `seed` (default 0; the same seed gives the same faults),
     `rate` (the share of responses that are spoiled; default 0.1), `kinds` (kinds joined by "+"; default: all; with a
@@ -161,6 +174,7 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     - `retrovue-daemon demo --fast --database demo.db`
     - `retrovue-daemon demo --movies 2000 --shows 200 --episodes 90 --database big.db`
     - `retrovue-daemon demo --serve --port 32400`
+    - `retrovue-daemon demo --serve --page --shows 1000 --latency 0.1`
     - `retrovue-daemon demo --serve --json --shows 10000 --episodes 100 --latency 0.02`
     - `retrovue-daemon demo --serve --faults rate=0.05,kinds=-hang+drip`
     - `retrovue-daemon demo --serve --faults 'seed=7,kinds=totals+paging+duplicates,paths=/library/sections/*/all'`
@@ -184,13 +198,18 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
     _require("only with --movies or --shows", sized, seed=seed, episodes=episodes)
     _require("not with --serve", not serve, database=database, keep=keep or None, fast=fast or None)
     _require("not with --database", database is None, keep=keep or None)
+    _require("only with --serve, or without --movies and --shows", serve or not sized, page=page or None)
+    _require("not with --json, unless with --serve", serve or not as_json, page=page or None)
     world = _library(movies, shows, 90 if episodes is None else episodes, seed or 0)
     world.release = RELEASES[release]
     plex = SimulatedPlex(world, port=port or 0, quirks=Quirks(latency=latency, page_cap=page_cap))
     if serve:
         if faults is not None:
             plex.faults.disturb(faults)
-        asyncio.run(serve_until_signal(plex, port=port or 0, control_port=control_port, as_json=as_json))
+        with_page = wants_page(page, as_json=as_json, serve=True, sized=sized)
+        asyncio.run(
+            serve_until_signal(plex, port=port or 0, control_port=control_port, page=with_page, as_json=as_json)
+        )
         return
     place = new_database(database, keep=keep)
     if sized:
@@ -198,26 +217,36 @@ def demo(  # noqa: PLR0917 -- typer passes every option by its name
         print_summary({**results, "database": str(place)}, as_json=as_json)
         if not as_json:
             print_queries(place)
-            _print_location(place, database, keep=keep)
+            _print_location(place, "" if database or keep else _REPLACED)
         raise typer.Exit(results["exit_code"])
     attic = SimulatedPlex(_library(**ATTIC, seed=1))
-    result = asyncio.run(_play(Story(plex, attic, place, fast=fast, bars=not quiet, as_json=as_json)))
+    story = Story(plex, attic, place, fast=fast, bars=not quiet, as_json=as_json)
+    until = "" if database or keep else _REPLACED
+    with_page = wants_page(page, as_json=as_json, serve=False, sized=False)
+    result = asyncio.run(_play(story, place, until, as_json=as_json, page=with_page))
     if as_json:
         print_result(result, place)
-    else:
-        _print_location(place, database, keep=keep)
     raise typer.Exit(0 if result.went_well else 1)
 
 
-def _print_location(place: Path, named: Path | None, *, keep: bool) -> None:
-    until = "" if named or keep else "; the next demo replaces it, unless you pass --keep"
+def _print_location(place: Path, until: str) -> None:
     print(f"\nThe database is {place}{until}.")
     print("Query it with any SQLite client; docs/database.md has more examples.")
 
 
-async def _play(story: Story) -> StoryResult:
+async def _play(story: Story, place: Path, until: str, *, as_json: bool, page: bool) -> StoryResult:
     async with story.home, story.attic:
-        return await story.play()
+        result = await story.play()
+        if not as_json:
+            _print_location(place, until)
+        if page:
+            ended = ended_by_signal()
+            async with page_served(story.tables()) as shown:
+                print(f"\nThe daemon goes on, and its page is at {shown.url}")
+                print(f"To change something there, sign in with the token {shown.token}.")
+                print("Ctrl-C ends the demo.", flush=True)
+                await ended.wait()
+    return result
 
 
 def _require(rule: str, holds: bool, **options: object) -> None:

@@ -178,6 +178,10 @@ class Story:
     def _settings(self) -> Config:
         from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- not for --help
 
+        return parse_config(self.tables())
+
+    def tables(self) -> dict[str, Any]:
+        """Return the configuration of the daemon."""
         servers = [
             {
                 "name": name,
@@ -190,13 +194,11 @@ class Story:
                 ("attic", self.attic, "/data", "/mnt/attic"),
             )
         ]
-        return parse_config(
-            {
-                "database": {"path": str(self._database)},
-                "sync": {"page_size": 500 if self._fast else 50},
-                "servers": servers,
-            }
-        )
+        return {
+            "database": {"path": str(self._database)},
+            "sync": {"page_size": 500 if self._fast else 50},
+            "servers": servers,
+        }
 
     def _count(self, query: str) -> int:
         with closing(sqlite3.connect(self._database)) as connection:
