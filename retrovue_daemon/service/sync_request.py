@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retrovue_daemon.errors import DaemonGone, DatabaseUnusable
 from retrovue_daemon.service.roster import choose_active
 from retrovue_daemon.store.connection import connected
+from retrovue_daemon.store.damaged_texts import error_name
 from retrovue_daemon.store.file.lock import holder
 from retrovue_daemon.store.file.visits import explained
 from retrovue_daemon.store.tables.requests import add_request, read_result
@@ -53,7 +54,7 @@ async def request_sync(
                 await pause(POLL_S)
             return result
     except sqlite3.Error as error:
-        if error.sqlite_errorname.startswith("SQLITE_CANTOPEN"):
+        if error_name(error).startswith("SQLITE_CANTOPEN"):
             raise DatabaseUnusable(path, str(error), hint="check that this user may write to it") from error
         raise explained(path, error) from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.connection import read_transaction
+from retrovue_daemon.store.damaged_texts import read_leniently
 from retrovue_daemon.store.feed.reading import batches_since, feed_state
 from retrovue_daemon.store.items.lookup import TABLES, json_list
 from retrovue_daemon.store.items.titles import TITLES
@@ -78,7 +79,7 @@ def name_changes(connection: sqlite3.Connection, batches: Iterable[ChangeBatch])
         some = list(alike)
         ids = {row_id for batch in some for row_id in batch.ids}
         query = f"{_QUERIES[kind]} WHERE i.id IN (SELECT value FROM json_each(?))"
-        found = connection.execute(query, (json_list(ids),))
+        found = read_leniently(connection, query, (json_list(ids),))
         known = {row_id: (title, server, library, path) for row_id, title, server, library, path in found}
         named += [
             FeedChange(batch.seq, batch.at, batch.op, kind, row_id, *known.get(row_id, _NONE), rest)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 import structlog
 
 from retrovue_daemon.errors import DatabaseBusy, DatabaseRestored, WriteFailed, WriterStopped
+from retrovue_daemon.store.damaged_texts import error_name
 from retrovue_daemon.store.file.companions import log_of
 from retrovue_daemon.store.file.foreign_tables import REFUSED_HINT
 from retrovue_daemon.store.file.restore_mark import restore_mark
@@ -205,7 +206,7 @@ class Writer:
             transaction.fail(_failure(self._path, error))
             await self._roll_back()
             self._discarded = self._log_size()
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            if error_name(error) == "SQLITE_INTERRUPT":
                 log.warning("store.interrupted", hint="the next start does this again from the beginning")
         except BaseException as error:
             if isinstance(error, DatabaseRestored):
@@ -234,7 +235,7 @@ class Writer:
                 return await self._connection.run(self._run, transaction)
             except sqlite3.OperationalError as error:
                 has_begun = self._connection.in_transaction
-                if error.sqlite_errorname != "SQLITE_BUSY" or has_begun or not tries_left or self._too_late():
+                if error_name(error) != "SQLITE_BUSY" or has_begun or not tries_left or self._too_late():
                     raise
                 if tries_left == BUSY_TRIES - TRIES_UNTIL_LOGGED:
                     log.warning("store.waiting", hint="another program writes to the database; let it commit")
@@ -285,7 +286,7 @@ def _failure(path: Path, error: sqlite3.Error) -> WriteFailed:
     """Return the error of this package that describes why a transaction failed."""
     if (failure := as_used_up(path, error) or as_disk_full(path, error)) is not None:
         return failure
-    match error.sqlite_errorname:
+    match error_name(error):
         case "SQLITE_BUSY":
             return DatabaseBusy(path, str(error))
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_IOERR":

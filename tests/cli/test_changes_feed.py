@@ -73,6 +73,28 @@ def test_a_reader_that_is_killed_after_any_line_misses_nothing(on, database) -> 
         assert [line for line in lines if line not in handled + again] == []
 
 
+def test_a_damaged_title_hides_no_change(on, database) -> None:
+    """Another program stored a text that is not UTF-8, which Python refuses to read."""
+    start = _state(database)[2]
+    _write(
+        database,
+        "UPDATE movies SET title = CAST(x'41ff42' AS TEXT), year = NULL WHERE id = 2",
+        "INSERT INTO change_batches (kind, op, ids) VALUES ('movie', 'updated', '[1,2]')",
+    )
+    first, second = _lines(on("changes", "--since", start, "--json").out)
+    assert "\N{REPLACEMENT CHARACTER}" not in first["title"]
+    assert second["title"] == "A\N{REPLACEMENT CHARACTER}B"
+
+
+def test_a_damaged_name_is_an_error_of_the_database(on, database) -> None:
+    """Not a traceback, although the error comes from Python and has no name."""
+    _write(database, "UPDATE plex_servers SET name = CAST(x'41ff42' AS TEXT)")
+    finished = on("servers", "list")
+    assert finished.code == 78
+    assert "Could not decode to UTF-8" in finished.err
+    assert "database check" in finished.err
+
+
 def test_many_changes_are_printed_in_tables(on, database, monkeypatch) -> None:
     """One after the other, so that a million of them neither fills the memory nor begins to print only at the end."""
     module = sys.modules["retrovue_daemon.cli.commands.changes"]

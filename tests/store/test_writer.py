@@ -54,6 +54,13 @@ async def test_an_error_of_the_work_itself_reaches_the_submitter(database, query
     assert await query("SELECT key FROM daemon_state") == []
 
 
+async def test_a_text_that_is_not_utf_8_is_an_error_of_the_database(database, query) -> None:
+    """Python refuses it, and its error lacks what those of SQLite have; later work continues."""
+    with pytest.raises(WriteFailed, match="Could not decode to UTF-8"):
+        await database.writer.run(lambda connection: connection.execute("SELECT CAST(x'ff' AS TEXT)").fetchall())
+    assert await database.writer.run(lambda connection: connection.execute("SELECT 1").fetchall()) == [(1,)]
+
+
 async def test_a_delete_that_another_programs_table_refuses_says_so(database) -> None:
     """A foreign key without an action keeps the row: only who made that table can change it."""
 

@@ -21,6 +21,7 @@ from retrovue_daemon.errors import (
     DatabasePlaceMissing,
     DatabaseUnusable,
 )
+from retrovue_daemon.store.damaged_texts import error_name
 from retrovue_daemon.store.file.companions import JOURNAL, companion, has_content, log_of
 from retrovue_daemon.store.file.copies import whole_file
 from retrovue_daemon.store.file.identity import prevent_merge
@@ -132,13 +133,13 @@ def prepared(
     except OSError as error:
         raise _not_writable(path, error) from error
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+        if error_name(error) in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
             raise DatabaseHeld(path, None) from error
         raise as_disk_full(path, error, AGAIN) or DatabaseUnusable(
             path, str(error), hint=_hint(error, path)
         ) from error
     except sqlite3.Error as error:
-        if error.sqlite_errorname.startswith("SQLITE_CORRUPT"):
+        if error_name(error).startswith("SQLITE_CORRUPT"):
             raise _damage(path, str(error)) from error
         raise DatabaseUnusable(path, str(error), hint=_hint(error, path)) from error
 
@@ -156,7 +157,7 @@ def _refuse_foreign(path: Path) -> None:
             if not _is_own(connection):
                 own_version(connection, path)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            if error_name(error) != "SQLITE_READONLY_ROLLBACK":
                 raise
 
 
@@ -356,11 +357,11 @@ def _not_writable(path: Path, error: OSError) -> DatabaseUnusable:
 
 
 def _hint(error: sqlite3.Error, path: Path) -> str:
-    if error.sqlite_errorname == "SQLITE_NOTADB":
+    if error_name(error) == "SQLITE_NOTADB":
         return "the file was left unchanged; set [database] path (or --database) to another file"
-    if error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+    if error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{owner_hint(path)}, or set [database] path to another place"
-    if error.sqlite_errorname == "SQLITE_ERROR":
+    if error_name(error) == "SQLITE_ERROR":
         return (
             "its tables are not those of its schema version: another program changed them; restore a backup with"
             " `retrovue-daemon database restore FILE`, or move the file away and sync again"

@@ -26,6 +26,7 @@ from retrovue_daemon.errors import (
     StoreError,
     WriteFailed,
 )
+from retrovue_daemon.store.damaged_texts import error_name
 from retrovue_daemon.store.file.companions import COMPANIONS, companion
 from retrovue_daemon.store.file.copies import filled, scratch_file, written
 from retrovue_daemon.store.file.epoch import JUMP, begin_epoch, keep_free, mark_path
@@ -214,7 +215,7 @@ def _refuse_unless_damaged(path: Path, error: DatabaseUnusable) -> None:
     Of a file whose first bytes are damaged, only the mark beside it shows that it was a database of ours.
     """
     cause = error.__cause__
-    if isinstance(cause, sqlite3.Error) and cause.sqlite_errorname == "SQLITE_NOTADB":
+    if isinstance(cause, sqlite3.Error) and error_name(cause) == "SQLITE_NOTADB":
         if mark_path(path).is_file():
             return
         error.hint = "if this is the damaged database, move it away, with its -wal and -shm files; then restore again"

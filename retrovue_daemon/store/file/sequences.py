@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from retrovue_daemon.errors import IdsUsedUp
+from retrovue_daemon.store.damaged_texts import error_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def remedy(tables: list[str]) -> str:
 
 def as_used_up(path: Path, error: sqlite3.Error) -> IdsUsedUp | None:
     """Return the error to report if SQLite refused a row because its table has no more ids."""
-    if error.sqlite_errorname != "SQLITE_FULL":
+    if error_name(error) != "SQLITE_FULL":
         return None
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:

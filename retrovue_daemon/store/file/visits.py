@@ -21,6 +21,7 @@ from retrovue_daemon.errors import (
     StoreError,
     WriteFailed,
 )
+from retrovue_daemon.store.damaged_texts import error_name
 from retrovue_daemon.store.file.companions import COMPANIONS, JOURNAL, companion, has_content, log_of
 from retrovue_daemon.store.file.foreign_tables import REFUSED_HINT
 from retrovue_daemon.store.file.lock import database_lock, lock_path, real_path
@@ -163,7 +164,7 @@ def _reader(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError as error:
         connection.close()
-        if not error.sqlite_errorname.startswith(_CANNOT_OPEN):
+        if not error_name(error).startswith(_CANNOT_OPEN):
             raise
         if has_content(log_of(path)):
             raise DatabaseUnusable(

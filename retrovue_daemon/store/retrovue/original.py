@@ -14,6 +14,7 @@ import msgspec
 
 from retrovue_daemon.config import Secret
 from retrovue_daemon.errors import BadInput
+from retrovue_daemon.store.damaged_texts import read_leniently
 from retrovue_daemon.store.file.companions import JOURNAL, LOG, companion, has_content
 from retrovue_daemon.store.file.layouts import columns, layout
 from retrovue_daemon.store.migrations import APPLICATION_ID
@@ -277,18 +278,7 @@ def read_rows(connection: sqlite3.Connection, table: str, *wanted: tuple[str, ob
         return []
     chosen = ", ".join(name if name in there else "?" for name, _ in wanted)
     values = [value for name, value in wanted if name not in there]
-    query = f"SELECT {chosen} FROM {table} ORDER BY rowid"
-    try:
-        return connection.execute(query, values).fetchall()
-    except sqlite3.OperationalError as error:
-        if connection.text_factory is not str or "decode" not in str(error):
-            raise
-    # Only then, because it takes a call per text.
-    connection.text_factory = lambda text: text.decode(errors="replace")
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.text_factory = str
+    return read_leniently(connection, f"SELECT {chosen} FROM {table} ORDER BY rowid", values)
 
 
 def _required(value: object) -> str:
