@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
-import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ from retrovue_daemon.errors import NotificationsRefused
 from retrovue_daemon.records import Changed
 from retrovue_daemon.sources.plex.frames import read_frame
 from tests.support.patience import PATIENCE_S
-from tests.support.programs import required_program
+from tests.support.proxies import free_port, nginx_running, running, snippet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,21 +26,6 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[3] / "docs" / "live.md").read_text("utf-8")
 
-NGINX = """
-daemon off;
-pid {place}/nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {place}/body; proxy_temp_path {place}/proxy; fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        {location}
-    }}
-}}
-"""
 CADDY = """
 {{
     admin off
@@ -54,18 +37,6 @@ CADDY = """
 both = pytest.mark.parametrize("channel", ["websocket", "event stream"])
 
 
-def snippet(language: str) -> str:
-    """Return the example of the page."""
-    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return text
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
-
-
 @pytest.fixture
 async def simulated() -> AsyncIterator[SimulatedPlex]:
     async with SimulatedPlex(built_in_library()) as server:
@@ -74,41 +45,11 @@ async def simulated() -> AsyncIterator[SimulatedPlex]:
 
 
 @asynccontextmanager
-async def running(port: int, *command: str | Path, home: Path) -> AsyncIterator[str]:
-    """Run a proxy until the context ends; yield its address."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env={"HOME": str(home)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                assert process.returncode is None
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.01)  # nothing tells when a proxy listens
-                    continue
-                writer.close()
-                break
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-@asynccontextmanager
 async def nginx(plex: SimulatedPlex, place: Path, *without: str) -> AsyncIterator[str]:
     """Run nginx as the page says, without these lines."""
-    program, port, file = required_program("nginx"), free_port(), place / "nginx.conf"
-    lines = snippet("nginx").replace("http://127.0.0.1:32400", plex.url).splitlines()
+    lines = snippet(PAGE, "nginx").replace("http://127.0.0.1:32400", plex.url).splitlines()
     location = "\n".join(line for line in lines if not any(word in line for word in without))
-    file.write_text(NGINX.format(place=place, port=port, location=location))
-    async with running(port, program, "-p", place, "-c", file, home=place) as url:
+    async with nginx_running(location, place) as url:
         yield url
 
 
@@ -117,7 +58,7 @@ async def caddy(plex: SimulatedPlex, place: Path) -> AsyncIterator[str]:
     program, port, file = shutil.which("caddy"), free_port(), place / "Caddyfile"
     if program is None:
         pytest.skip("caddy is not installed")  # not every distribution has it
-    site = snippet("caddy").replace("plex.example.org", f"http://127.0.0.1:{port}")
+    site = snippet(PAGE, "caddy").replace("plex.example.org", f"http://127.0.0.1:{port}")
     file.write_text(CADDY.format(site=site.replace("127.0.0.1:32400", plex.url.removeprefix("http://"))))
     command = (program, "run", "--config", file, "--adapter", "caddyfile")
     async with running(port, *command, home=place) as url:
