@@ -73,7 +73,7 @@ def found_again(url: Secret) -> Secret:
 
 def _file_remarks(raw: str, url: Secret, context: Context) -> Iterator[str]:
     if url.missing is not None:
-        yield f"{url.missing}; nothing is published until that is mended"
+        yield f"{url.missing}; unless a daemon has read it before, nothing is published until that is mended"
     else:
         yield from remarks_on_secret_file(resolve(raw, context))
 
