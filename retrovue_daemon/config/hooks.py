@@ -239,7 +239,8 @@ SECRET_FILE: Final[Value[Path]] = Value(
     "the path of a file that holds a secret",
     str,
     _convert_secret_file,
-    plain=str,
+    # If there is none, the secret itself may stand in place of the name.
+    plain=lambda path: str(path) if os.path.lexists(path) else MASK,
     remarks=_secret_file_remarks,
     private=True,
 )

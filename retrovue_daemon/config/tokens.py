@@ -171,7 +171,7 @@ def token_in(path: Path) -> Secret:
 
 def _file_remarks(raw: str, token: Secret, context: Context) -> Iterator[str]:
     if token.missing is not None:
-        yield f"{token.missing}; unless a daemon has read it before, what needs the token does not work until that is mended"
+        yield f"{token.missing}; unless a daemon has read it before, it does not work until that is mended"
         return
     yield from _remarks(raw, token, context)
     yield from remarks_on_secret_file(resolve(raw, context))

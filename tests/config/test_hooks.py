@@ -75,6 +75,7 @@ def test_what_is_not_there_yet_costs_nothing_else(keys, remark) -> None:
     assert len(config.hooks) == 2
     (warning,) = config.warnings
     assert str(warning).startswith(f"hooks[0].{remark}")
+    assert "/no/such" not in f"{config.to_plain()}" or "command" in keys
     assert list(config.secrets()) == [GOOD["url"]] * (1 if "command" in keys else 2)
 
 

@@ -33,7 +33,8 @@ _MOST_KEPT: Final = 8 * MOST_OUTPUT
 
 _CHUNK: Final = 64 * 1024
 
-_PUNCTUATION: Final = "'\"`;,()[]{}<>&|=:"
+_PUNCTUATION: Final = "'\"`;,()[]{}<>&|"
+_NAME: Final = re.compile(r"[\w.~%+-]+")
 _SHORTEST_PART: Final = 4
 """Characters of a part of an argument that is removed from output; a shorter one may be part of a word."""
 
@@ -89,9 +90,9 @@ def without_arguments(text: str, arguments: Sequence[str]) -> str:
     """Return a text that a command printed without its arguments, and without the parts of which they consist."""
     parts = set()
     for argument in arguments[1:]:
-        words = [word.strip(_PUNCTUATION) for word in argument.split()]
-        values = [value.strip(_PUNCTUATION) for word in words for value in re.split("[=:@]", word)[1:]]
-        parts |= {" ".join(argument.split()), *words, *values}
+        words = argument.split()
+        names = (name.strip("-.") for name in _NAME.findall(argument))
+        parts |= {" ".join(words), *words, *(word.strip(_PUNCTUATION) for word in words), *names}
     for part in sorted(parts, key=len, reverse=True):
         if len(part) >= _SHORTEST_PART:
             text = text.replace(part, MASK)

@@ -74,7 +74,8 @@ async def test_another_exit_code_is_a_failure(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["s3cr3t", "--key=s3cr3t", "key: s3cr3t", "curl -H 'X: s3cr3t'", "me:s3cr3t@h", "a\ts3cr3t"]
+    "argument",
+    ["s3cr3t", "--key=s3cr3t", "key: s3cr3t", "curl -H 'X: s3cr3t'", "me:s3cr3t@h", "a\ts3cr3t", "f('/s3cr3t')"],
 )
 async def test_arguments_are_not_shown_in_what_it_prints(tmp_path, argument) -> None:
     """As a whole, or in parts; the rest of the output is."""
