@@ -21,8 +21,8 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
     """Return a page, made from a template that extends ``base.html``.
 
     Besides ``values``, templates know ``viewer`` (what may be offered), ``form_token`` (for every form), ``static``
-    (the address of a static file), ``path`` (for the navigation), ``here`` (where to return), ``version``
-    and ``title``.
+    (the address of a static file), ``path`` (for the navigation), ``here`` (where to return), ``now``, ``notes``,
+    ``version`` and ``title``.
     """
     context, viewer = context_of(request), viewer_of(request)
     text = context.templates.render(
@@ -34,11 +34,17 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
         path=request.path,
         here=request.path_qs if request.method in {"GET", "HEAD"} else "/",
         navigation=(*NAVIGATION, MANAGE) if viewer.can_manage else NAVIGATION,
-        notes=viewer.session.take_notes() if viewer.session and request.method == "GET" else (),
+        notes=viewer.session.take_notes() if viewer.session and _is_shown(request) else (),
+        now=context.clock.now(),
         version=__version__,
         **values,
     )
     return web.Response(text=text, content_type="text/html")
+
+
+def _is_shown(request: web.Request) -> bool:
+    """Return whether a browser shows the response; scripts load pages again without showing what is said once."""
+    return request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
 def done(request: web.Request, address: str, note: str) -> web.Response:

@@ -1,7 +1,8 @@
 // The list of changes fills as things change.
 
 import { loadSoon } from "./refresh.js";
+import { follow } from "./stream.js";
 
-new EventSource("/changes/new").onmessage = (event) => {
-  if (document.querySelector("[data-refresh=changes]").dataset.last !== event.data) loadSoon();
-};
+follow("/changes/new", (last) => {
+  if (document.querySelector("[data-refresh=changes]").dataset.last !== last) loadSoon();
+});

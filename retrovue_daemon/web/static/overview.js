@@ -1,7 +1,8 @@
 // Bars of the overview, which move with the progress of passes.
 
-import { lasting } from "./page.js";
 import { loadOften, loadSoon, onExchange } from "./refresh.js";
+import { follow } from "./stream.js";
+import { lasting } from "./units.js";
 
 const number = new Intl.NumberFormat("en");
 
@@ -70,7 +71,6 @@ function receive(progress) {
   if (ended) loadSoon();
 }
 
-const events = new EventSource("/progress");
-events.onmessage = (event) => receive(JSON.parse(event.data));
+follow("/progress", (progress) => receive(JSON.parse(progress)));
 onExchange(() => shown && show(shown));
 loadOften(15_000);

@@ -1,21 +1,21 @@
 // What every page does: times stay true while it is open. All pages work without scripts.
 
-const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+import { lasting } from "./units.js";
 
-// A duration in its two largest units, as retrovue_daemon/units.py writes it.
-export function lasting(seconds) {
-  const whole = Math.round(seconds);
-  for (const [position, [size, name]] of UNITS.entries()) {
-    if (whole < size) continue;
-    const [part, unit] = UNITS[position + 1] ?? [0, ""];
-    const rest = part ? Math.floor((whole % size) / part) : 0;
-    return `${Math.floor(whole / size)} ${name}` + (rest ? ` ${rest} ${unit}` : "");
+// The daemon's time: this machine's clock may be another. The element is exchanged when the page is loaded again.
+let told = null, ahead = 0;
+
+function now() {
+  const element = document.querySelector("meta[name=now]");
+  if (element && element !== told) {
+    told = element;
+    ahead = Date.now() - 1000 * Number(element.content);
   }
-  return "0 s";
+  return Date.now() - ahead;
 }
 
-export function ago(moment, now = Date.now()) {
-  const distance = (now - moment) / 1000;
+function ago(moment) {
+  const distance = (now() - moment) / 1000;
   if (Math.abs(distance) < 1) return "now";
   return distance > 0 ? `${lasting(distance)} ago` : `in ${lasting(-distance)}`;
 }
@@ -31,6 +31,8 @@ function refresh() {
     if (element.textContent !== words) element.textContent = words;
   }
 }
+
+now();
 
 function everySecond() {
   if (!document.hidden) refresh();

@@ -2,8 +2,9 @@
 // Parts are elements with data-refresh; lines of a list with a data-key are marked while they are new.
 
 const SOON_MS = 500;
+const LONGEST_MS = 20_000;
 
-let everyMs = null, waiting = null, isLoading = false, wantsMore = false;
+let everyMs = null, waiting = null, isSoon = false, isLoading = false, wantsMore = false, lost = null, loadedAt = new Date();
 let afterExchange = () => {};
 
 // Call a function whenever parts were exchanged.
@@ -19,8 +20,12 @@ export function loadOften(milliseconds) {
 
 // Load it again in a moment; several calls within that count as one.
 export function loadSoon() {
-  if (isLoading) wantsMore = true;
-  else wait(SOON_MS);
+  if (isLoading) {
+    wantsMore = true;
+  } else if (!isSoon) {
+    isSoon = true;
+    wait(SOON_MS);
+  }
 }
 
 function wait(milliseconds) {
@@ -29,34 +34,69 @@ function wait(milliseconds) {
 }
 
 function load() {
+  isSoon = false;
   if (document.hidden) return;  // until it is visible again
   isLoading = true;
   wantsMore = false;
   const request = new XMLHttpRequest();
   request.open("GET", location.href);
   request.responseType = "document";
-  request.onload = () => { if (request.status === 200 && request.response) exchange(request.response); };
+  request.timeout = LONGEST_MS;
+  request.onload = () => {
+    const isThere = request.status === 200 && request.response;
+    say(isThere ? null : `The daemon responds with an error (${request.status}).`);
+    if (isThere) exchange(request.response);
+  };
+  request.onerror = request.ontimeout = () => say("The daemon does not respond.");
   request.onloadend = () => {
     isLoading = false;
-    if (wantsMore) wait(SOON_MS);
+    if (wantsMore) loadSoon();
     else if (everyMs !== null) wait(everyMs);
+    else if (lost) wait(LONGEST_MS);
   };
   request.send();
 }
 
-function names(from) {
-  return [...from.querySelectorAll("[data-refresh]")].map((part) => part.dataset.refresh).join("\n");
+// Say that what is shown is no longer how things are, until it is again.
+function say(problem) {
+  if (problem === null) {
+    lost?.remove();
+    lost = null;
+    return;
+  }
+  if (lost === null) {
+    lost = document.createElement("p");
+    lost.className = "notice bad lost";
+    lost.setAttribute("role", "alert");
+    document.getElementById("main").append(lost);
+  }
+  const text = `${problem} The page shows how things were at ${loadedAt.toLocaleTimeString()}, and goes on when it can.`;
+  if (lost.textContent !== text) lost.textContent = text;
+}
+
+// What a page consists of: after an upgrade, the scripts and styles belong to another version.
+function parts(from) {
+  const names = [...from.querySelectorAll("[data-refresh]")].map((part) => part.dataset.refresh);
+  const files = [...from.head.querySelectorAll("script, link")].map((file) => file.getAttribute("src") ?? file.getAttribute("href"));
+  return [...names, ...files].join("\n");
+}
+
+// A person who is in a part, or marks its text to copy it, would lose the place.
+function isInUse(part) {
+  const marked = getSelection();
+  const isMarked = marked.type === "Range" && (part.contains(marked.anchorNode) || part.contains(marked.focusNode));
+  return isMarked || part.contains(document.activeElement);
 }
 
 function exchange(latest) {
-  if (names(document) !== names(latest)) {
+  loadedAt = new Date();
+  if (parts(document) !== parts(latest)) {
     location.reload();
     return;
   }
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const next = latest.querySelector(`[data-refresh="${CSS.escape(part.dataset.refresh)}"]`);
-    // A person who is in it would lose the place.
-    if (part.contains(document.activeElement) || part.isEqualNode(next)) continue;
+    if (part.isEqualNode(next) || isInUse(part)) continue;
     const exchanged = document.importNode(next, true);
     markNew(part, exchanged);
     part.replaceWith(exchanged);
