@@ -105,13 +105,13 @@ class DatabasePlaceMissing(StoreError):
 
 
 class DatabaseMissing(StoreError):
-    """The database does not exist yet; commands that only read never create it."""
+    """The database does not exist yet, or a killed start left it empty; commands that only read never create it."""
 
     exit_code = 75
     hint = "run `retrovue-daemon sync` first, or select the right file with --config or --database"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "does not exist yet")
+    def __init__(self, path: Path, *, is_empty: bool = False) -> None:
+        super().__init__(path, "is empty: no start has completed it yet" if is_empty else "does not exist yet")
 
 
 class DatabaseUnusable(StoreError):

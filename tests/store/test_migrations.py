@@ -10,12 +10,16 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from retrovue_daemon.clock import Clock
+from retrovue_daemon.errors import DatabaseMissing, DatabaseUnusable
 from retrovue_daemon.records import Kind
 from retrovue_daemon.store.database import open_database
 from retrovue_daemon.store.file.epoch import Mark, leave
+from retrovue_daemon.store.file.preparation import prepare
+from retrovue_daemon.store.file.visits import make_if_missing, reading
 from retrovue_daemon.store.items.lookup import TABLES
 from retrovue_daemon.store.items.rekeying import ListingMoments, rekey
 from retrovue_daemon.store.items.rows import Target
@@ -324,6 +328,44 @@ async def test_a_database_of_this_release_is_not_copied(old_database, tmp_path) 
     async with open_database(old_database):
         pass
     assert not list(tmp_path.glob("*.bak"))
+
+
+async def test_a_first_start_that_ends_early_leaves_no_half_of_a_schema(tmp_path, monkeypatch) -> None:
+    """An empty file, which commands call empty; the next start makes it, and there was nothing to copy."""
+    path = tmp_path / "mirror.db"
+    broken = msgspec.structs.replace(migrations()[-1], sql="CREATE TABLE t (x); SELECT nothing;")
+    steps = (*migrations()[:-1], broken)
+    with monkeypatch.context() as patched:
+        patched.setattr("retrovue_daemon.store.migrations.migrations", lambda: steps)
+        with pytest.raises(DatabaseUnusable):
+            prepare(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+    with pytest.raises(DatabaseMissing, match="is empty"), reading(path):
+        pass
+    make_if_missing(path)
+    with reading(path):
+        pass
+    assert not list(tmp_path.glob("*.bak*"))
+
+
+async def test_a_database_without_rows_is_empty_and_not_copied(tmp_path) -> None:
+    """As killed first starts of former releases left it, whatever its schema."""
+    path = tmp_path / "mirror.db"
+    for version in (1, NEWEST - 1):
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for migration in migrations()[:version]:
+                connection.executescript(migration.sql)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {version}")
+        with pytest.raises(DatabaseMissing, match="is empty") as missing, reading(path):
+            pass
+        assert missing.value.exit_code == 75
+        prepare(path)
+        with reading(path):
+            pass
+        assert not list(tmp_path.glob("*.bak*"))
+        path.unlink()
 
 
 @pytest.mark.parametrize("step", range(2, NEWEST + 1))

@@ -28,7 +28,7 @@ from retrovue_daemon.store.file.identity import prevent_merge
 from retrovue_daemon.store.file.layouts import layout
 from retrovue_daemon.store.file.lock import real_path
 from retrovue_daemon.store.file.space import AGAIN, as_disk_full
-from retrovue_daemon.store.migrations import APPLICATION_ID, migrate, migrations
+from retrovue_daemon.store.migrations import APPLICATION_ID, holds_rows, migrate, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,7 @@ def prepared(
             if unclean:
                 _quick_check(connection, path)
             refuse_newer(path, version)
-            if 0 < version < migrations()[-1].version:
+            if 0 < version < migrations()[-1].version and holds_rows(connection):
                 _keep_copy(connection, path, version, mode, group)
             journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if journal != "wal":

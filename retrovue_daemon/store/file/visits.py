@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from retrovue_daemon.config.files import is_read_only, owner_hint
@@ -36,7 +36,7 @@ from retrovue_daemon.store.file.preparation import (
 )
 from retrovue_daemon.store.file.sequences import as_used_up
 from retrovue_daemon.store.file.space import AGAIN, as_disk_full
-from retrovue_daemon.store.migrations import migrations
+from retrovue_daemon.store.migrations import holds_rows, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def make_if_missing(path: Path, *, mode: int = 0o600, group: str | None = None, 
     ``own_place`` says that the directory is the default one, which is created if missing.
     """
     path = check_place(path, own=own_place)
-    if path.exists() and path.stat().st_size:
+    with suppress(DatabaseMissing), reading(path):
         return
     with database_lock(path, mode=mode):
         prepare(path, mode=mode, group=group)
@@ -125,7 +125,7 @@ def find(path: Path) -> Path:
             " mount its file system",
         )
         if not path.exists() or not path.stat().st_size:
-            raise DatabaseMissing(path)
+            raise DatabaseMissing(path, is_empty=path.exists())
     except OSError as error:
         raise _not_for_us(path, error.strerror or "") from error
     if not os.access(path, os.R_OK):
@@ -140,8 +140,8 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     version, newest = own_version(connection, path), migrations()[-1].version
     if version == newest:
         return version
-    if version == 0:
-        raise DatabaseMissing(path)
+    if version == 0 or (version < newest and not holds_rows(connection)):
+        raise DatabaseMissing(path, is_empty=True)
     hint = (
         "use the newer release that wrote it"
         if version > newest

@@ -36,13 +36,26 @@ def migrate(connection: sqlite3.Connection, version: int) -> int:
     """Apply all migrations newer than ``version`` and return the number of the last one.
 
     Each migration shares a transaction with its version number, so that a failure leaves the previous version intact.
+    A new database (version 0) gets its whole schema in one: a start that is killed leaves an empty file.
     """
-    for migration in migrations():
-        if migration.version <= version:
-            continue
+    waiting = [migration for migration in migrations() if migration.version > version]
+    for steps in [waiting] if version == 0 else [[migration] for migration in waiting]:
+        if not steps:
+            break
+        sql = "\n".join(migration.sql for migration in steps)
+        version = steps[-1].version
         connection.executescript(
-            f"BEGIN IMMEDIATE;\n{migration.sql}\n"
-            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {migration.version};\nCOMMIT;"
+            f"BEGIN IMMEDIATE;\n{sql}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {version};\nCOMMIT;"
         )
-        version = migration.version
     return version
+
+
+def holds_rows(connection: sqlite3.Connection) -> bool:
+    """Return whether a database has any row that a migration did not make."""
+    tables = connection.execute(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'feed'"
+    ).fetchall()
+    quoted = (name.replace('"', '""') for (name,) in tables)
+    return any(connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in quoted)
