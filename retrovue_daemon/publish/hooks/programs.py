@@ -52,6 +52,7 @@ async def run_program(arguments: Sequence[str], content: bytes, name: str, timeo
 
     It leads a process group, which is ended after ``timeout`` seconds, or if the caller is cancelled.
     """
+    _let_children_report()
     try:
         with _file_of(content) as stdin, _Output() as output:
             await _run(arguments, stdin, output, name, timeout)
@@ -109,6 +110,13 @@ async def _started(starting: Coroutine[Any, Any, Process], name: str) -> Process
         if isinstance(process, Process):
             await _end_group(process)
         raise
+
+
+def _let_children_report() -> None:
+    """Let the system keep exit codes: if SIGCHLD is ignored, by inheritance, each command seems to exit with 255."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        with suppress(ValueError):  # only the main thread may do that
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _not_run(error: OSError) -> HookFailed:
@@ -172,7 +180,7 @@ class _Output:
         words = self._kept.decode("utf-8", "replace").split()
         # What begins in the middle may be the second half of a secret, which is not recognized.
         words = words[1:] if self._is_cut else words
-        text = without_arguments(" ".join(words), arguments)[-MOST_OUTPUT:]
+        text = without_arguments(" ".join(words), arguments)[-MOST_OUTPUT:].strip()
         return f": {text}" if text else ""
 
     def close_end(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import io
 import os
+import socket
 import ssl
 import time
 from contextlib import suppress
@@ -43,7 +45,7 @@ async def post(target: HookUrl, body: bytes, headers: Mapping[str, str], timeout
             ) as session,
             session.post(
                 URL(address, encoded=True),  # as it was written: some receivers get templates in it
-                data=body,
+                data=io.BytesIO(body),  # in chunks: raw bytes would block the event loop
                 headers={**headers, **authorization},
                 allow_redirects=False,
             ) as response,
@@ -111,17 +113,19 @@ def _is_cut(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "cannot resolve the host"
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "not valid"
             return f"the certificate is not trusted: {reason}"
         case ssl.SSLError() | aiohttp.ClientSSLError():
             return "the TLS handshake failed"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, socket.gaierror):  # also of an address
+            return "cannot resolve the host"
         case aiohttp.ClientConnectorError():
             # asyncio puts the address into the error's own text. With several addresses, there may be no number.
             number = error.os_error.errno
             return f"cannot connect: {os.strerror(number).lower()}" if number else "cannot connect"
+        case UnicodeError():
+            return "cannot resolve the host: a part of its name is empty or too long"
         case _ if _is_cut(error):
             return "the connection was closed before a response"
         case aiohttp.ClientResponseError():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -202,3 +205,36 @@ def _runs(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+async def test_exit_codes_are_read_if_the_signal_of_children_was_ignored(tmp_path) -> None:
+    """A process inherits that from its parent; the system then forgets how children ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        await run_program(["/bin/true"], b"", "a", 10)
+        with pytest.raises(HookFailed, match=r"^the command exited with 3$"):
+            await run_program([script(tmp_path / "hook", "exit 3")], b"", "a", 10)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+async def test_a_program_that_is_being_replaced_is_tried_again_soon(tmp_path) -> None:
+    """That passes by itself."""
+    program = tmp_path / "hook"
+    shutil.copyfile("/bin/true", program)
+    program.chmod(0o700)
+    with program.open("r+b"), pytest.raises(HookFailed, match="text file busy") as failed:
+        await run_program([str(program)], b"", "a", 10)
+    assert not failed.value.lasting
+
+
+async def test_a_full_disk_keeps_no_command_from_its_content(tmp_path, monkeypatch) -> None:
+    """The content is in memory."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    out = tmp_path / "out"
+    await run_program([script(tmp_path / "hook", f"cat > {out}")], b"{}", "a", 10)
+    assert out.read_bytes() == b"{}"
