@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from aiohttp import web
@@ -213,17 +214,24 @@ async def test_an_address_has_no_methods_but_its_own(serve_page) -> None:
     served = await serve_page()
     for route in ROUTES:
         address = route.path.replace("{name}", "page.css").replace("{", "").replace("}", "")
+        own = _methods_at(address)
         for method in METHODS:
             if route.is_stream and method == "GET":
                 continue
             status, headers, text = await _raw(served, method, address)
-            if method not in route.handlers:
+            if method not in own:
                 assert status in {400, 405}, (method, address)
-                assert status == 400 or set(headers["allow"].split(",")) == set(route.handlers)
+                assert status == 400 or set(headers["allow"].split(",")) == own
             elif method == "HEAD":
                 assert text == "", address
             elif method != "GET":
                 assert status in {401, 403, 415}, (method, address)
+
+
+def _methods_at(address: str) -> set[str]:
+    """Return the methods of an address, also by the routes whose parameter it may hold."""
+    routes = [route for route in ROUTES if re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path), address)]
+    return {method for route in routes for method in route.handlers}
 
 
 async def _raw(served: Served, method: str, address: str) -> tuple[int, dict[str, str], str]:
