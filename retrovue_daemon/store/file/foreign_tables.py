@@ -24,12 +24,17 @@ _EFFECTS = {
 """What a delete does, by the action of the foreign key: https://sqlite.org/foreignkeys.html#fk_actions."""
 
 
+def own_tables() -> set[str]:
+    """Return the names of the daemon's tables, also of those that the newest schema no longer has."""
+    return {name for migration in migrations() for name in _CREATED.findall(migration.sql)}
+
+
 def effects(connection: sqlite3.Connection) -> list[str]:
     """Return what the daemon's deletes do in tables of other programs, one sentence per action.
 
     A table that refers to such a table counts as well if rows are deleted from that one.
     """
-    own = {name for migration in migrations() for name in _CREATED.findall(migration.sql)}
+    own = own_tables()
     references = connection.execute(
         'SELECT t.name, k."table", k.on_delete FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k'
         " WHERE t.type = 'table' ORDER BY t.name"

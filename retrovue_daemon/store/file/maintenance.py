@@ -11,9 +11,10 @@ import msgspec
 
 from retrovue_daemon.config.files import write_hint
 from retrovue_daemon.errors import BadInput, DatabaseDamaged, DatabaseUnusable
+from retrovue_daemon.store.damaged_texts import damaged_texts
 from retrovue_daemon.store.file.companions import COMPANIONS, companion, log_of
 from retrovue_daemon.store.file.copies import filled, whole_file
-from retrovue_daemon.store.file.foreign_tables import effects
+from retrovue_daemon.store.file.foreign_tables import effects, own_tables
 from retrovue_daemon.store.file.lock import LOCK_SUFFIX, database_lock
 from retrovue_daemon.store.file.preparation import BUSY_S, in_one_line
 from retrovue_daemon.store.file.sequences import remedy, used_up
@@ -47,6 +48,9 @@ INTEGRITY = "integrity"
 
 FREE_IDS = "free ids"
 """The name of the finding about used-up ids, whose problem says how to repair it."""
+
+TEXTS = "texts"
+"""The name of the finding about texts that cannot be read, whose problem says what to do, too."""
 
 _REQUESTS = "sync_requests"
 """The table into which other programs write, with or without foreign keys."""
@@ -229,6 +233,12 @@ def _sequences(connection: sqlite3.Connection, name: str) -> Finding:
     return Finding(name, (f"{', '.join(tables)} have no more ids; to repair: {remedy(tables)}",) if tables else ())
 
 
+def _texts(connection: sqlite3.Connection, name: str) -> Finding:
+    own = own_tables()
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    return Finding(name, tuple(damaged_texts(connection, [table for (table,) in tables if table in own])))
+
+
 def _foreign_tables(connection: sqlite3.Connection, name: str) -> Finding:
     found = effects(connection)
     return Finding(name, remark="; ".join(found) if found else None)
@@ -237,6 +247,7 @@ def _foreign_tables(connection: sqlite3.Connection, name: str) -> Finding:
 _LOOKS = {
     "foreign keys": _foreign_keys,
     FREE_IDS: _sequences,
+    TEXTS: _texts,
     **dict.fromkeys(ORPHANS, _orphans),
     FOREIGN_TABLES: _foreign_tables,
 }

@@ -48,7 +48,7 @@ def check_database(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the integrity of the database: damage, dangling references and orphaned rows.
+    """Check the integrity of the database: damage, dangling references, orphaned rows, unreadable texts.
 
     The check only reads, so the daemon may keep running. Exit code 78 means that a problem was found. The
     command also warns of tables of other programs whose rows are deleted together with rows of the daemon; such a
@@ -77,7 +77,7 @@ def check_database(
         if finding.name == maintenance.FOREIGN_TABLES and finding.remark:
             print_warning(f"{finding.remark}; keep such tables in a database of their own")
     failed = {finding.name for finding in findings if finding.problems}
-    if failed - {maintenance.FREE_IDS}:
+    if failed - {maintenance.FREE_IDS, maintenance.TEXTS}:
         print_failure(
             "the database is damaged" if maintenance.INTEGRITY in failed else "some rows contradict each other",
             "stop the daemon and restore a backup with `retrovue-daemon database restore FILE`, or move the file away"
