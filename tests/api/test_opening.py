@@ -26,12 +26,13 @@ def version_of(path: Path) -> int:
 
 
 def make_old(path: Path) -> None:
-    """Make a database as the first release left it."""
+    """Make a database as the first release left it; one without rows would be made anew."""
     first = migrations()[0]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(
             f"PRAGMA journal_mode = WAL; {first.sql}; PRAGMA application_id = {APPLICATION_ID};"
             f"PRAGMA user_version = {first.version};"
+            "INSERT INTO plex_servers (name, server_url) VALUES ('home', 'http://127.0.0.1:1')"
         )
 
 
