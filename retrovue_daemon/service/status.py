@@ -200,7 +200,7 @@ def status_in(
     wants_details: Callable[[str], bool] = lambda _: True,
 ) -> Status:
     """Read the state of the mirror from an open database, as `read_status` does; the daemon itself is the holder."""
-    condition = _condition(connection, path, holder)
+    condition = condition_in(connection, path, holder)
     wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
     return Status(
         condition,
@@ -229,7 +229,7 @@ def read_condition(path: Path) -> Condition:
     path = visits.find(path)
     holder = lock.holder(path)
     with visits.reading(path) as connection:
-        return _condition(connection, path, holder)
+        return condition_in(connection, path, holder)
 
 
 def _live(connection: sqlite3.Connection, holder: Holder) -> dict[int, LiveState]:
@@ -237,7 +237,8 @@ def _live(connection: sqlite3.Connection, holder: Holder) -> dict[int, LiveState
     return read_live(connection) if holder.held and holder.serves else {}
 
 
-def _condition(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:
+def condition_in(connection: sqlite3.Connection, path: Path, holder: Holder) -> Condition:
+    """Read what can be wrong from an open database, as `read_condition` does."""
     last_reload = next(reversed(read_reloads(connection)), None)
     return Condition(
         path,

@@ -123,7 +123,13 @@ def savepoint(connection: sqlite3.Connection) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let every query of the block see the database as it is at the first of them."""
+    """Let every query of the block see the database as it is at the first of them.
+
+    Within such a block of a caller, it is the caller's first query.
+    """
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN")
     try:
         yield

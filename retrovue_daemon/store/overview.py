@@ -62,13 +62,20 @@ def contents(connection: sqlite3.Connection) -> dict[int, Contents]:
 
 
 def passes(
-    connection: sqlite3.Connection, *, library_ids: Sequence[int] | None = None, limit: int
+    connection: sqlite3.Connection,
+    *,
+    library_ids: Sequence[int] | None = None,
+    before: int | None = None,
+    limit: int,
 ) -> list[PassRecord]:
-    """Return the last passes of some or all libraries, newest first."""
-    chosen, values = "", []
+    """Return the last passes of some or all libraries, or the last ones before a pass, newest first."""
+    chosen, values = "WHERE 1", list[int]()
     if library_ids is not None:
-        chosen = f"WHERE r.library_id IN ({', '.join('?' * len(library_ids))})"
-        values = list(library_ids)
+        chosen += f" AND r.library_id IN ({', '.join('?' * len(library_ids))})"
+        values += library_ids
+    if before is not None:
+        chosen += " AND r.id < ?"
+        values.append(before)
     return _passes(connection, f"{chosen} ORDER BY r.id DESC LIMIT ?", (*values, min(limit, sys.maxsize)))
 
 

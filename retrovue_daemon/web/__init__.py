@@ -7,5 +7,5 @@ Modules: `service` starts and stops it; `routes` lists all addresses with who ma
 layers around them: `limits` (sizes and times), `problems` (errors), `security` (hosts, origins, headers), `access`
 (sessions, tokens) and `bodies` (forms and JSON). `context` holds what every handler gets, `viewer` who asks;
 `rendering` fills the templates, and `event_streams` keeps server-sent events within bounds. `pages/` has one module
-per page.
+per page, `api/` one per resource of the API.
 """

@@ -95,7 +95,8 @@ def changes(
     - `retrovue-daemon changes --since 2h`
     - `retrovue-daemon changes --follow --json | jq --unbuffered -r 'select(.op == "added").file_path'`
     """
-    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.json.changes import change_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
 
     place = find_place(config, database)
     with visits.reading(place.path) as connection:
@@ -104,7 +105,7 @@ def changes(
         if as_json or follow:
             for change in _read(place.path, start, follow=follow):
                 if as_json:
-                    print_json_line(change._asdict())
+                    print_json_line(change_json(change))
                 else:
                     print_line(_line(change))
         else:

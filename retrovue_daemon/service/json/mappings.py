@@ -1,4 +1,4 @@
-"""A path mapping, as JSON."""
+"""Path mappings, and which files they cover, as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from retrovue_daemon.service.management.coverage import look_for
+
 if TYPE_CHECKING:
+    from retrovue_daemon.service.management.coverage import Coverage, Group
     from retrovue_daemon.store.tables.mappings import StoredMapping
 
 
@@ -22,6 +25,28 @@ class MappingJson(msgspec.Struct, frozen=True):
     source: str
 
 
+class CoveredJson(msgspec.Struct, frozen=True):
+    """Files below one prefix: their mapping, null if they have none, and how many of a few exist on this machine."""
+
+    server: str
+    plex_path: str
+    mapping: int | None
+    local_path: str | None
+    libraries: list[str]
+    files: int
+    samples_looked_for: int
+    samples_found: int
+
+
+class CoverageJson(msgspec.Struct, frozen=True):
+    """Which files mappings cover, and the mappings that match none."""
+
+    covered: list[CoveredJson]
+    uncovered: list[CoveredJson]
+    unused: list[MappingJson]
+    files_without_path: int
+
+
 def mapping_json(entry: StoredMapping) -> MappingJson:
     """Return a mapping."""
     mapping = entry.mapping
@@ -33,4 +58,28 @@ def mapping_json(entry: StoredMapping) -> MappingJson:
         library_name=mapping.library_name,
         library_root=mapping.library_root,
         source=entry.source,
+    )
+
+
+def coverage_json(found: Coverage) -> CoverageJson:
+    """Return which files mappings cover; it looks for a few of them, so it blocks."""
+    return CoverageJson(
+        covered=[_covered(group) for group in found.groups if group.mapping],
+        uncovered=[_covered(group) for group in found.groups if not group.mapping],
+        unused=[mapping_json(entry) for entry in found.unused],
+        files_without_path=found.without_path,
+    )
+
+
+def _covered(group: Group) -> CoveredJson:
+    there = look_for(group.samples)
+    return CoveredJson(
+        server=group.server,
+        plex_path=group.prefix,
+        mapping=None if group.mapping is None else group.mapping.id,
+        local_path=None if group.mapping is None else group.mapping.mapping.local_path,
+        libraries=group.libraries,
+        files=group.files,
+        samples_looked_for=there.looked_at,
+        samples_found=there.found,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 from aiohttp import web
@@ -123,7 +123,7 @@ def _read_query(request: web.Request, kind: type[Q]) -> Q:
     wrong: dict[str, str] = {}
     for name in dict.fromkeys(request.query):
         texts = request.query.getall(name)
-        is_list = getattr(types[name], "__origin__", None) is tuple
+        is_list = _is_list(types[name])
         values[name] = texts if is_list else texts[0]
         if len(texts) > 1 and not is_list:
             wrong[name] = "is given more than once"
@@ -135,6 +135,10 @@ def _read_query(request: web.Request, kind: type[Q]) -> Q:
     if wrong:
         raise Refusal(422, f"cannot use the parameter {next(iter(wrong))!r}", fields=wrong)
     return msgspec.convert(values, kind, strict=False)
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is tuple
 
 
 def _refuse_unknown(request: web.Request, known: Sequence[str]) -> None:

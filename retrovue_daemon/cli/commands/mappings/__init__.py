@@ -168,8 +168,8 @@ def suggest_mappings(
     - `retrovue-daemon mappings suggest`
     - `retrovue-daemon mappings suggest --server home --json`
     """
-    from retrovue_daemon.service.json.mappings import mapping_json  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.management.coverage import read_coverage  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.json.mappings import coverage_json  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.service.management.coverage import read_coverage  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
@@ -177,14 +177,7 @@ def suggest_mappings(
     with visits.reading(place.path) as connection:
         found = read_coverage(connection, {row.id for row in choose_servers(read_servers(connection), server)})
     if as_json:
-        print_json(
-            {
-                "covered": [_plain_group(group) for group in found.groups if group.mapping],
-                "uncovered": [_plain_group(group) for group in found.groups if not group.mapping],
-                "unused": [mapping_json(entry) for entry in found.unused],
-                "files_without_path": found.without_path,
-            }
-        )
+        print_json(coverage_json(found))
         return
     _print_suggestions(found.groups, found.unused, found.without_path)
 
@@ -234,19 +227,3 @@ def _narrowed(mapping: PathMapping) -> str:
 
 def _existence(exists: bool | None) -> str:
     return {True: "exists", False: "does not exist", None: "cannot be checked here"}[exists]
-
-
-def _plain_group(group: Group) -> dict[str, object]:
-    from retrovue_daemon.service.management.coverage import look_for  # noqa: PLC0415 -- not for --help
-
-    there = look_for(group.samples)
-    return {
-        "server": group.server,
-        "plex_path": group.prefix,
-        "mapping": None if group.mapping is None else group.mapping.id,
-        "local_path": None if group.mapping is None else group.mapping.mapping.local_path,
-        "libraries": group.libraries,
-        "files": group.files,
-        "samples_looked_for": there.looked_at,
-        "samples_found": there.found,
-    }
