@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class ChangeJson(msgspec.Struct, frozen=True):
-    """One changed row as it is now: a deleted one has no title, server, library or path."""
+    """One changed row as it is now: a deleted one has no title, server, library or path.
+
+    ``rest`` is how many changes with the same ``seq`` follow.
+    """
 
     seq: int
     at: int
@@ -24,6 +27,7 @@ class ChangeJson(msgspec.Struct, frozen=True):
     server: str | None
     library: str | None
     file_path: str | None
+    rest: int
 
 
 def change_json(change: FeedChange) -> ChangeJson:

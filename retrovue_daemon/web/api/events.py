@@ -125,11 +125,10 @@ async def _send_changes(context: Context, stream: EventSourceResponse, position:
     if found.resync:
         event = ReadAnewEvent(found.feed_id, found.last_seq)
         await _send(stream, "resync", event, f"{found.feed_id}:{found.last_seq}")
-    for number, change in enumerate(found.changes):
+    for change in found.changes:
         # Only the last change of an entry has an id: a client that reconnects gets the whole entry again.
-        following = found.changes[number + 1].seq if number + 1 < len(found.changes) else None
-        is_last = following != change.seq
-        await _send(stream, "change", change_json(change), f"{found.feed_id}:{change.seq}" if is_last else None)
+        event_id = None if change.rest else f"{found.feed_id}:{change.seq}"
+        await _send(stream, "change", change_json(change), event_id)
     return _Position(found.feed_id, found.last_seq)
 
 
