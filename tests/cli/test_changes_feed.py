@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import signal
 import sqlite3
@@ -97,7 +98,7 @@ def test_a_damaged_name_is_an_error_of_the_database(on, database) -> None:
 
 def test_many_changes_are_printed_in_tables(on, database, monkeypatch) -> None:
     """One after the other, so that a million of them neither fills the memory nor begins to print only at the end."""
-    module = sys.modules["retrovue_daemon.cli.commands.changes"]
+    module = importlib.import_module("retrovue_daemon.cli.commands.changes")  # its name is also that of a function
     whole = on("changes", "--since", 0).out.splitlines()
     monkeypatch.setattr(module, "_ROWS", 100)
     parts = on("changes", "--since", 0).out.splitlines()
