@@ -76,10 +76,10 @@ async def test_every_answer_is_as_described(serve_page, plex, path) -> None:
     kinds = {"movie": "movies", "show": "shows", "season": "seasons", "episode": "episodes"}
     ids = {kind: rows_of(path, f"SELECT min(id) FROM {table}")[0][0] for kind, table in kinds.items()}
     for address in ADDRESSES:
-        if address.get is None or address.is_stream:
+        if address.get is None or address.is_stream or address.path.startswith("/syncs"):
             continue
         filled = [address.path.format(kind=kind, id=ids[kind]) for kind in kinds if "{kind}" in address.path]
-        for each in filled or [address.path]:
+        for each in filled or [address.path.format(id=1)]:
             response = await served.get(PREFIX + each)
             assert (response.status, response.headers["Content-Type"]) == (200, "application/json"), response.text
             msgspec.json.decode(response.text, type=address.get.answers)
