@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
@@ -100,9 +102,10 @@ async def test_each_wrong_value_is_said_beside_its_field(serve_page, plex, path)
             assert sent["token"] not in response.text or sent["token"] == ""
             assert "secret-pass" not in response.text
         assert rows_of(path, "SELECT name FROM plex_servers") == [("home",)]
-        # The same form twice: the second one finds the server there.
+        # The same form twice at once, and once more: only one adds it, the others find it there.
         form = await form_of(served, **good)
-        assert (await served.post("/manage/servers", form)).status == 303
+        both = await asyncio.gather(*(served.post("/manage/servers", form) for _ in range(2)))
+        assert sorted(response.status for response in both) == [303, 422]
         again = await served.post("/manage/servers", form)
         assert (again.status, "already exists" in again.text) == (422, True)
         assert rows_of(path, "SELECT count(*) FROM plex_servers") == [(2,)]

@@ -50,7 +50,7 @@ async def test_what_is_wrong_stands_with_its_server(serve_page, plex) -> None:
     served.supervisor.sync_now()
     await served.events.next("sync.blocked")
     text = (await served.get("/")).text
-    assert '<span class="state warn">held back</span>' in text
+    assert '<span class="state warn">held back</span> <a href="/manage/libraries/' in text
     assert "the server lists none of the" in text
     assert "--accept-removals" in text
     plex.token = "another"

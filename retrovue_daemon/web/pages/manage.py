@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors import DaemonError
 from retrovue_daemon.service.management import libraries, servers
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.store.overview import contents
 from retrovue_daemon.store.tables.libraries import read_libraries
-from retrovue_daemon.store.tables.servers import belongings, read_servers
+from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.units import plural
 from retrovue_daemon.web import management
 from retrovue_daemon.web.bodies import read_form
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.servers import StoredServer
+
+_STORED = ("movies", "shows", "seasons", "episodes")
 
 _YEARS = 4
 """Digits that a year has at most."""
@@ -155,8 +158,10 @@ async def _server(
 
 def _server_and_counts(connection: sqlite3.Connection, server_id: int) -> tuple[StoredServer, dict[str, int]]:
     server = servers.server_with(connection, server_id)
-    counts = belongings(connection, server_id)
-    return server, {table: counts[table] for table in ("movies", "shows", "seasons", "episodes", "media_files")}
+    own = {library.id for library in read_libraries(connection, server_id)}
+    # By indexes alone: files are not counted, which would take long.
+    found = [each for library_id, each in contents(connection).items() if library_id in own]
+    return server, {table: sum(each.present.get(table, 0) for each in found) for table in _STORED}
 
 
 async def switch_server(request: web.Request) -> web.Response:

@@ -40,6 +40,7 @@ _KINDS: Final = {"movies": "film", "shows": "show", "episodes": "episode"}
 class LibraryRow:
     """A library as a row of the table; ``state`` is the class of a word and the word itself."""
 
+    id: int
     name: str
     state: tuple[str, str]
     contents: str
@@ -133,6 +134,7 @@ def _row(
 ) -> LibraryRow:
     synced_at, ending = last_pass(library, status.passes.get(library.id))
     return LibraryRow(
+        library.id,
         library.name,
         _library_state(library),
         contents_text(status.contents.get(library.id)),
