@@ -12,7 +12,7 @@ from retrovue_daemon.web.context import CONTEXT, context_of
 from retrovue_daemon.web.limits import LARGEST_BODY, sent_in_time
 from retrovue_daemon.web.problems import errors_as_responses
 from retrovue_daemon.web.routes import ROUTES, Route
-from retrovue_daemon.web.security import HEADERS, SAFE_METHODS, check_host, check_origin
+from retrovue_daemon.web.security import SAFE_METHODS, add_headers, check_host, check_origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,6 +58,4 @@ async def guarded(
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
-    response.headers["Server"] = "retrovue-daemon"
-    response.headers.setdefault("Cache-Control", "no-store")
+    add_headers(response)

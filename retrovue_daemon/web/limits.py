@@ -34,15 +34,15 @@ LINGERING_S: Final = 2.0
 STOP_S: Final = 0.4
 """Seconds that requests may take when the page ends, and again that their ends may take."""
 
-SERVER_OPTIONS: Final[dict[str, Any]] = {
+CONNECTION_OPTIONS: Final[dict[str, Any]] = {
     "keepalive_timeout": IDLE_S,
     "lingering_time": LINGERING_S,
     "max_line_size": LARGEST_HEADER,
     "max_field_size": LARGEST_HEADER,
     "max_headers": MOST_HEADERS,
-    "shutdown_timeout": STOP_S,
     # A small compressed body could unpack to gigabytes.
     "auto_decompress": False,
+    "access_log": None,
 }
 
 
@@ -60,17 +60,3 @@ async def sent_in_time(
         if request.transport is not None:
             request.transport.abort()
     return response
-
-
-class Refused(asyncio.Protocol):
-    """A connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it without a response, which would take memory."""
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-
-
-def bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    """Return what makes a connection, as long as there are not too many."""
-    return lambda: server() if len(server.connections) < MOST_CONNECTIONS else Refused()

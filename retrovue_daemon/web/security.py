@@ -29,7 +29,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
-"""Every response has them."""
+"""Every response has them: see `add_headers`."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -37,6 +37,13 @@ FORWARDED: Final = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", 
 """Headers that proxies add."""
 
 _HOST: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>\d{1,5}))?")
+
+
+def add_headers(response: web.StreamResponse) -> None:
+    """Add the headers that every response has."""
+    response.headers.update(HEADERS)
+    response.headers["Server"] = "retrovue-daemon"
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 def host_in(header: str) -> str | None:

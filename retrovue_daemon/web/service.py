@@ -16,11 +16,12 @@ from retrovue_daemon.errors import PageUnavailable
 from retrovue_daemon.service.pulse import Pulse
 from retrovue_daemon.web.application import make_application
 from retrovue_daemon.web.attempts import Attempts
+from retrovue_daemon.web.connections import bounded
 from retrovue_daemon.web.contacts import Contacts
 from retrovue_daemon.web.context import Context
 from retrovue_daemon.web.event_streams import EventStreams
 from retrovue_daemon.web.file_counts import FileCounts
-from retrovue_daemon.web.limits import SERVER_OPTIONS, bounded
+from retrovue_daemon.web.limits import STOP_S as REQUESTS_STOP_S
 from retrovue_daemon.web.posters import Posters
 from retrovue_daemon.web.reading import ReadingPool
 from retrovue_daemon.web.sessions import Sessions
@@ -69,7 +70,7 @@ class WebService:
             stack.push_async_callback(context.tasks.close)
             stack.push_async_callback(context.file_counts.close)
             context.posters.follow()
-            runner = self._runner = web.AppRunner(make_application(context), access_log=None, **SERVER_OPTIONS)
+            runner = self._runner = web.AppRunner(make_application(context), shutdown_timeout=REQUESTS_STOP_S)
             await runner.setup()
             stack.push_async_callback(_end, runner)
             stack.callback(context.streams.close)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from retrovue_daemon.web import bodies, limits
+from retrovue_daemon.web import bodies, connections, limits
 from retrovue_daemon.web.access import Access
 from retrovue_daemon.web.bodies import read_json
 from retrovue_daemon.web.routes import Route
@@ -133,7 +133,7 @@ async def test_headers_that_are_too_long_or_too_many_are_refused(serve_page) -> 
 
 async def test_a_client_that_does_not_finish_its_headers_is_cut(serve_page, monkeypatch) -> None:
     """Also one that sends nothing, or a byte now and then (slow loris)."""
-    monkeypatch.setitem(limits.SERVER_OPTIONS, "keepalive_timeout", 0.05)
+    monkeypatch.setitem(limits.CONNECTION_OPTIONS, "keepalive_timeout", 0.05)
     served = await serve_page()
     silent = await _open(served)
     half = await _open(served, "GET / HTTP/1.1", "Host: 127.0.0.1", "X-A: ")
@@ -144,7 +144,7 @@ async def test_a_client_that_does_not_finish_its_headers_is_cut(serve_page, monk
 async def test_a_body_that_does_not_arrive_is_given_up(serve_page, monkeypatch) -> None:
     """The client is told, and its connection closed."""
     monkeypatch.setattr(bodies, "BODY_S", 0.05)
-    monkeypatch.setitem(limits.SERVER_OPTIONS, "lingering_time", 0.05)
+    monkeypatch.setitem(limits.CONNECTION_OPTIONS, "lingering_time", 0.05)
     served = await serve_page()
     lines = ("POST /login HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {FORM['Content-Type']}", "Content-Length: 99")
     received = await _rest(*await _open(served, *lines, "", "", body="token="))
@@ -170,7 +170,7 @@ async def test_a_client_that_does_not_read_is_cut(serve_page, add_routes, monkey
 
 async def test_the_number_of_connections_is_bounded(serve_page, monkeypatch) -> None:
     """More are closed at once; when one ends, there is room again."""
-    monkeypatch.setattr(limits, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
     served = await serve_page()
     kept = [await _open(served, "GET /healthz HTTP/1.1", "Host: 127.0.0.1", "", "") for _ in range(3)]
     for reader, _ in kept:
