@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from retrovue_daemon.errors import DaemonError, InternalError, PlexError, WriterStopped
+from retrovue_daemon.errors import DaemonError, DiskFull, InternalError, PlexError, WriterStopped
 from retrovue_daemon.store.database import unreadable
+from retrovue_daemon.store.file.space import lacks_space
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.problems import (
     Problem,
@@ -109,7 +110,12 @@ class Health:
         return failure
 
     def end(self) -> None:
-        """Record that the server is usable."""
+        """Record that the server is usable, unless its failure was a full disk, and there is still no space.
+
+        A server that responds says nothing about the disk: the next pass would fail again, and so on.
+        """
+        if isinstance(self.error, DiskFull) and lacks_space(self._database.path) is not None:
+            return
         if self.error is not None:
             log.info("server.recovered", server=self._server)
         self.error = None

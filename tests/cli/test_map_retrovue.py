@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing, suppress
@@ -271,6 +272,9 @@ def test_bad_input_is_refused(on, run, old, database, tmp_path) -> None:
     make_old_database(old, "2", database)
     assert on("database", "map-retrovue", old, "--sql", "--json").code == 2
     assert "a database of retrovue-daemon itself" in on("database", "map-retrovue", database).err
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe is not a regular file" in on("database", "map-retrovue", tmp_path / "pipe").err
+    assert "is a directory" in on("database", "map-retrovue", tmp_path).err
     finished = run("database", "map-retrovue", old, "--database", tmp_path / "none.db")
     assert finished.code == 75
     assert "does not exist yet\nhint: " in finished.err

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from retrovue_daemon.clock import Clock
 from retrovue_daemon.logs.redaction import Redactor
+from retrovue_daemon.service.health import Health
 from retrovue_daemon.service.selection import EVERYTHING
 from retrovue_daemon.service.status import read_condition
 from retrovue_daemon.service.supervisor import Supervisor
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.store.database import open_database
+from retrovue_daemon.store.file.space import disk_full
 from retrovue_daemon.store.tables.outages import read_outages
 from retrovue_daemon.sync.progress import ProgressBoard
 from tests.service.conftest import table
 from tests.support.patience import IMPATIENT
+
+if TYPE_CHECKING:
+    from retrovue_daemon.store.database import Database
 
 PROBLEM = "SELECT last_error_type, last_error, last_error_hint, failing_since, next_try_at FROM plex_servers"
 LIBRARY = (
@@ -309,3 +317,19 @@ async def _sync_once(path, config):
         supervisor = Supervisor(database, config, ProgressBoard(), Redactor(), retry=IMPATIENT)
         (report,) = await supervisor.sync_once(EVERYTHING)
     return report
+
+
+def test_a_full_disk_is_over_once_there_is_space_again(events, tmp_path, monkeypatch) -> None:
+    """Not as soon as the server responds: that would be logged, and so would the next failure, at every poll."""
+    path = tmp_path / "mirror.db"
+    health = Health("home", cast("Database", SimpleNamespace(path=path)), Clock())
+    monkeypatch.setattr("retrovue_daemon.store.file.space.free_space", lambda _path: 1024)
+    for _ in range(2):
+        health.begin(disk_full(path, "the disk is full"))
+        health.end()
+        assert not health.is_usable
+    assert [len(events.of(name)) for name in ("store.failed", "server.recovered")] == [1, 0]
+    monkeypatch.setattr("retrovue_daemon.store.file.space.free_space", lambda _path: 2**30)
+    health.end()
+    assert health.is_usable
+    assert len(events.of("server.recovered")) == 1

@@ -96,7 +96,8 @@ def opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Layout]]:
     BadInput if it is no database of Retrovue, or has an unknown layout.
     """
     if not path.is_file():
-        raise BadInput(f"{path} does not exist", hint="specify the database of the original Retrovue")
+        what = "is a directory" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
+        raise BadInput(f"{path} {what}", hint="specify the database of the original Retrovue")
     try:
         with _connected(path) as connection:
             yield connection, _layout(connection, path)
