@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.store.feed.recording import ChangeKind, ChangeOp
     from retrovue_daemon.store.named_changes import FeedChange
 
-MOST_NAMED: Final = 20
+MOST_NAMED: Final = 5
 """Rows of an entry that are named; entries of a first sync have a thousand each."""
 
 

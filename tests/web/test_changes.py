@@ -17,7 +17,7 @@ async def test_entries_are_listed_newest_first(serve_page, plex) -> None:
     text = (await served.get("/changes?kind=movie&op=added")).text
     assert "<strong>20 films</strong>" not in text
     assert "<strong>27 films</strong> added" in text
-    assert "and 7 more" in text
+    assert "and 22 more" in text
     assert 'href="/items/movie/' in text
     assert "episode" not in text.partition("<ol")[2]
     entries = [int(part.split('"')[0]) for part in (await served.get("/changes")).text.split('data-key="')[1:]]
