@@ -17,12 +17,14 @@ old as it says, by its times of modification and of change. The latter cannot be
 In any doubt a new epoch begins: readers read everything anew, and the ids of new rows jump. Neither loses anything.
 The file beside the database also holds the highest ids, so that they jump further if the same copy is put back again.
 
-A snapshot of a whole file system or machine that is rolled back leaves no trace. So docs/database.md says to delete
-the mark then.
+A snapshot of a whole file system or machine that is rolled back leaves no trace there. If the service manager
+provides a directory in memory, it has a second mark: while the machine runs, that one is not rolled back. For other
+cases, docs/database.md says to delete the mark.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import sqlite3
@@ -100,7 +102,8 @@ def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mo
     ``found_log`` is what `left_log` said. Call this while no other process can open the database to sync.
     """
     found, inode, boot_id = _read(mark_path(database)), database.stat().st_ino, _boot_id()
-    left = None if found is None else found.mark
+    elsewhere = _elsewhere(database)
+    second = None if elsewhere is None else _read(elsewhere)
     ((opened,),) = connection.execute("SELECT opened FROM feed")
     # Without the text, no process of this release has had the database, and no feed was read.
     begins = opened is not None and not (
@@ -108,6 +111,8 @@ def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mo
         and (found.mark.opened == opened and found.mark.last_seq <= last_entry(connection))
         and (found.mark.inode == inode or _is_as_left(connection, found))
         and (found.mark.is_clean or (found_log and found.mark.boot_id == boot_id))
+        # It may also be of a time before the present epoch, or of another database at this path.
+        and not (second and second.mark.opened == opened and second.mark.last_seq > last_entry(connection))
     )
     if begins or opened is None:
         # Else nothing is written: a sync without changes writes as little as possible.
@@ -115,7 +120,8 @@ def enter(connection: sqlite3.Connection, database: Path, *, found_log: bool, mo
         connection.execute("BEGIN IMMEDIATE")
         if begins:
             begin_epoch(connection)
-            keep_free(connection, {name: last + JUMP for name, last in (left.ids if left else {}).items()})
+            for each in filter(None, (found, second)):
+                keep_free(connection, {name: last + JUMP for name, last in each.mark.ids.items()})
         connection.execute("UPDATE feed SET opened = ?", (opened,))
         connection.execute("COMMIT")
     mark = Mark(opened, inode, boot_id, last_entry(connection), is_clean=False, ids=highest_ids(connection))
@@ -180,6 +186,13 @@ def _boot_id() -> str | None:
         return None
 
 
+def _elsewhere(database: Path) -> Path | None:
+    """Return the path of the second mark; None if there is no directory for it."""
+    directory = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    name = hashlib.sha256(os.fsencode(database)).hexdigest()[:16]
+    return Path(directory) / f"{name}{SUFFIX}" if directory else None
+
+
 def _read(path: Path) -> _FoundMark | None:
     """Return the mark; None if there is none that can be read."""
     try:
@@ -198,7 +211,17 @@ def _read(path: Path) -> _FoundMark | None:
 
 def _write(database: Path, mark: Mark, mode: int) -> None:
     """Store the mark. If that fails, the next start begins a new epoch, which is no harm."""
-    path = mark_path(database)
+    try:
+        _store(mark_path(database), database, mark, mode)
+    except OSError as error:
+        hint = "the next start then begins a new epoch of the change feed"
+        log.warning("feed.mark_failed", database=str(database), error=error.strerror, hint=hint)
+    if (elsewhere := _elsewhere(database)) is not None:
+        with suppress(OSError):
+            _store(elsewhere, database, mark, mode)
+
+
+def _store(path: Path, database: Path, mark: Mark, mode: int) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -213,8 +236,7 @@ def _write(database: Path, mark: Mark, mode: int) -> None:
         finally:
             os.close(descriptor)
         partial.replace(path)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        hint = "the next start then begins a new epoch of the change feed"
-        log.warning("feed.mark_failed", database=str(database), error=error.strerror, hint=hint)
+        raise

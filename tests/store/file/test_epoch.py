@@ -140,6 +140,43 @@ async def test_an_inode_number_that_changes_is_no_restore(path) -> None:
     assert _mark(path).ids["change_batches"] == first.last_seq
 
 
+@pytest.mark.parametrize("has_second", [False, True])
+async def test_a_snapshot_that_was_rolled_back_shows_by_the_mark_elsewhere(
+    path, tmp_path, monkeypatch, has_second
+) -> None:
+    """Without one, it leaves no trace: both files are as they were, with the same inode numbers."""
+    if has_second:
+        (tmp_path / "run").mkdir()
+        monkeypatch.setenv("RUNTIME_DIRECTORY", f"{tmp_path / 'run'}:/nowhere")
+    first = await _sync(path, "first")
+    then = {file: file.read_bytes() for file in (path, mark_path(path))}
+    await _sync(path, "second")
+    for file, content in then.items():
+        file.write_bytes(content)
+    after = await _sync(path, "third")
+    assert (after.feed_id != first.feed_id) == has_second
+    assert _shows(path)[-1] == (JUMP + 3 if has_second else 2)
+    assert (await _sync(path, "fourth")).feed_id == after.feed_id
+
+
+async def test_a_mark_elsewhere_that_is_of_another_time_says_nothing(path, tmp_path, monkeypatch) -> None:
+    """People run commands without that directory, which may also be gone; and the database may be a new one."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    first = await _sync(path, "first")
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    await _sync(path, "second")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    assert (await _sync(path, "third")).feed_id == first.feed_id
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "gone"))
+    assert (await _sync(path, "fourth")).feed_id == first.feed_id
+    for file in (path, mark_path(path)):
+        file.unlink()
+    new = await _sync(path, "first")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    assert (await _sync(path, "second")).feed_id == new.feed_id
+
+
 @pytest.mark.parametrize("differs", ["an id", "the mark is a copy", "the mark was put back", "killed"])
 async def test_an_inode_number_that_changes_counts_with_any_other_doubt(path, differs) -> None:
     """Another program may have written to the file that was there before, or both files are from a backup."""
