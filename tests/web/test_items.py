@@ -55,7 +55,7 @@ async def test_an_item_that_left_says_so(serve_page, plex, path) -> None:
     served = await _synced(serve_page, plex)
     rows_of(path, "UPDATE movies SET state = 'missing', missing_since = 1799990000 WHERE id = 1")
     text = (await served.get("/items/movie/1")).text
-    assert "no longer lists this movie since" in text
+    assert "no longer lists this movie (noticed" in text
     rows_of(path, "INSERT INTO change_batches (kind, op, ids) VALUES ('movie', 'deleted', '[1000, 21]')")
     gone = await served.get("/items/movie/1000")
     assert (gone.status, "was deleted" in gone.text) == (404, True)
