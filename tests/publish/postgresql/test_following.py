@@ -224,12 +224,19 @@ def test_a_long_backlog_is_applied_in_parts(mirror, publish) -> None:
     assert [step.is_current for step in publish()] == [False, True]
 
 
-@pytest.mark.parametrize("change", ["feed_id = 'another'", "floor = 1000"])
-def test_a_new_epoch_and_a_lost_backlog_cause_another_fill(mirror, publish, change) -> None:
-    """What was changed without an entry is there again."""
+AHEAD = "UPDATE sqlite_sequence SET seq = 2000 WHERE name = 'change_batches';"
+PUT_BACK = (
+    "DELETE FROM change_batches WHERE seq > 5; UPDATE sqlite_sequence SET seq = 5 WHERE name = 'change_batches'"
+)
+
+
+@pytest.mark.parametrize(
+    "change", [f"{AHEAD} UPDATE feed SET feed_id = 'another'", f"{AHEAD} UPDATE feed SET floor = 1000", PUT_BACK]
+)
+def test_a_feed_that_does_not_go_on_causes_another_fill(mirror, publish, change) -> None:
+    """A new epoch, a lost backlog, or an earlier feed: what was changed without an entry is there again."""
     mirror.execute("UPDATE movies SET title = title || '!' WHERE id > 3")
-    mirror.execute("UPDATE sqlite_sequence SET seq = 2000 WHERE name = 'change_batches'")
-    mirror.execute(f"UPDATE feed SET {change}")
+    mirror.executescript(change)
     (step,) = publish()
     assert step.filled
 
