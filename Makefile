@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs dist chaos bench bench-full clean
+.PHONY: help demo test check format docs dist screenshots chaos bench bench-full clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready  ## sync a simulated Plex server into a temporary database and query it
 	$(BIN)/retrovue-daemon demo
@@ -28,12 +28,15 @@ format: $(VENV)/ready  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/ready  ## write docs/cli.md, the figures of docs/reliability.md and the description of the API anew
+docs: $(VENV)/ready  ## write docs/cli.md, the figures of docs/reliability.md and the API's openapi.json anew
 	$(BIN)/python -m retrovue_daemon.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	$(BIN)/python -m retrovue_daemon.web.api.description > docs/openapi.new
 	mv docs/openapi.new retrovue_daemon/web/api/openapi.json
 	$(BIN)/python -m tests.chaos.page
+
+screenshots: $(VENV)/ready  ## take the pictures of the page in README.md from a real run; needs Debian's package chromium
+	$(BIN)/python -m tests.screenshots
 
 dist: $(VENV)/ready  ## build the sdist and the wheel of this version, in dist/
 	rm -rf dist
