@@ -198,15 +198,19 @@ def status_in(
     holder: Holder,
     timing: SyncSection | None = None,
     wants_details: Callable[[str], bool] = lambda _: True,
+    contents: Callable[[sqlite3.Connection], dict[int, Contents]] = overview.contents,
 ) -> Status:
-    """Read the state of the mirror from an open database, as `read_status` does; the daemon itself is the holder."""
+    """Read the state of the mirror from an open database, as `read_status` does; the daemon itself is the holder.
+
+    ``contents`` counts the rows of each library.
+    """
     condition = condition_in(connection, path, holder)
     wanted = {each.id for each in condition.libraries if each.is_synced and wants_details(each.server)}
     return Status(
         condition,
         timing,
         *maintenance.open_file_sizes(path),
-        overview.contents(connection),
+        contents(connection),
         overview.last_passes(connection),
         overview.waiting_requests(connection),
         {each: number for each, number in pending_by_library(connection).items() if each in wanted},

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.web.contacts import Contacts
     from retrovue_daemon.web.event_streams import EventStreams
     from retrovue_daemon.web.file_counts import FileCounts
+    from retrovue_daemon.web.known_contents import KnownContents
     from retrovue_daemon.web.posters import Posters
     from retrovue_daemon.web.reading import ReadingPool
     from retrovue_daemon.web.sessions import Sessions
@@ -46,6 +47,7 @@ class Context:
     redactor: Redactor
     clock: Clock
     reading: ReadingPool
+    contents: KnownContents
     sessions: Sessions
     attempts: Attempts
     pulse: Pulse
@@ -91,7 +93,9 @@ class Context:
     def status_in(self, connection: sqlite3.Connection) -> Status:
         """Return the same from an open database."""
         config, holder = self.config, Holder(held=True, pid=os.getpid(), serves=True)
-        return status_in(connection, self.path, holder, config.sync, config.wants_details)
+        return status_in(
+            connection, self.path, holder, config.sync, config.wants_details, contents=self.contents.read
+        )
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context")

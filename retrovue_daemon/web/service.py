@@ -21,6 +21,7 @@ from retrovue_daemon.web.contacts import Contacts
 from retrovue_daemon.web.context import Context
 from retrovue_daemon.web.event_streams import EventStreams
 from retrovue_daemon.web.file_counts import FileCounts
+from retrovue_daemon.web.known_contents import KnownContents
 from retrovue_daemon.web.limits import STOP_S as REQUESTS_STOP_S
 from retrovue_daemon.web.posters import Posters
 from retrovue_daemon.web.reading import ReadingPool
@@ -109,6 +110,7 @@ def _context(parts: DaemonParts) -> Context:
         redactor=parts.redactor,
         clock=clock,
         reading=reading,
+        contents=KnownContents(),
         sessions=Sessions(supervisor.config.web.token, clock, ended=streams.end_of),
         attempts=Attempts(clock),
         pulse=Pulse(supervisor.database.writer, clock),
