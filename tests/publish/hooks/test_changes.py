@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retrovue_daemon.errors import HookFailed
+from retrovue_daemon.errors import DatabaseBusy, HookFailed
 from retrovue_daemon.logs.redaction import Redactor
-from retrovue_daemon.publish.hooks import follower
+from retrovue_daemon.publish.hooks import follower, hooks
 from retrovue_daemon.publish.hooks.delivery import deliver
 from retrovue_daemon.publish.hooks.portion import Portion
 from retrovue_daemon.store.tables.hook_events import HookEvent, store_events
@@ -462,3 +462,26 @@ async def test_a_bug_affects_one_hook_alone(start, receiver, change, events, mon
     assert {(await receiver.next())["hook"] for _ in range(2)} == {"a", "b"}
     assert len(events.of("hook.crashed", hook="a")) == 1
     assert [line["error"] for line in events.of("hook.failed")] == ["internal error: RuntimeError"]
+
+
+@pytest.mark.parametrize("failing", ["keep_hooks", "open_reader"])
+async def test_hooks_wait_for_a_database_that_cannot_be_used(
+    start, receiver, change, events, stored, path, monkeypatch, failing
+) -> None:
+    """A reload that comes in such a moment is applied later; the log says it once."""
+    call, refusals = getattr(hooks, failing), iter([True] * 3)
+
+    def refuse(*args: Any) -> Any:
+        if next(refusals, False):
+            raise DatabaseBusy(path, "database is locked")
+        return call(*args)
+
+    monkeypatch.setattr(hooks, failing, refuse)
+    made = await start(hook(url=receiver.url))
+    await made.apply(sections(hook(url=receiver.url + "/new")))
+    await events.next("hooks.not_stored")
+    await stored("SELECT name FROM hooks", [("a",)])
+    await change([1])
+    assert (await receiver.next())["changes"][0]["id"] == 1
+    assert receiver.requests[-1][0].path == "/hook/new"
+    assert len(events.of("hooks.not_stored")) == 1
