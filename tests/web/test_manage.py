@@ -8,7 +8,16 @@ import pytest
 from aiohttp import web
 
 from retrovue_daemon.demo import SimulatedPlex, built_in_library
+from retrovue_daemon.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    DuplicateServer,
+    ServerBusy,
+    ServerUnreachable,
+    WrongServer,
+)
 from retrovue_daemon.web import contacts
+from retrovue_daemon.web.contacts import own_words
 from tests.support.web import BEARER, TOKEN, check_accessibility, rows_of, sign_in
 
 pytestmark = pytest.mark.no_groups
@@ -78,6 +87,7 @@ WRONG = [
     ({"url": "http://" + "x" * 2000}, {"url"}),
     ({"url": "http://169.254.169.254/latest/meta-data/"}, {"url"}),
     ({"url": "http://[fe80::1]:32400"}, {"url"}),
+    ({"url": "http://169.254.10.1:32400"}, {"url"}),
     ({"token": "two words"}, {"token"}),
     ({"token": "x" * 5000}, {"token"}),
     ({"token": "wrong-t0ken"}, {"token"}),
@@ -99,6 +109,8 @@ async def test_each_wrong_value_is_said_beside_its_field(serve_page, plex, path)
             response = await served.post("/manage/servers", await form_of(served, **sent))
             found = {name for name in good if f'id="{name}-error"' in response.text}
             assert (response.status, found) == (422, wrong), (values, response.text)
+            is_local = sent["url"].startswith(("http://169.254", "http://[fe80"))
+            assert ("link-local addresses are refused" in response.text) == is_local
             assert sent["token"] not in response.text or sent["token"] == ""
             assert "secret-pass" not in response.text
         assert rows_of(path, "SELECT name FROM plex_servers") == [("home",)]
@@ -142,6 +154,14 @@ async def test_what_a_server_says_is_not_shown(serve_page) -> None:
             assert "inner-secret" not in response.text
     finally:
         await runner.cleanup()
+
+
+def test_errors_are_said_in_own_words() -> None:
+    """Whatever a server has sent: its texts, its machineIdentifier."""
+    errors = [BadAnswer("home", "sent"), AnswerTooLarge("home", "sent"), WrongServer("home", "was", "sent")]
+    for error in (*errors, ServerBusy("home", 503, "sent"), DuplicateServer("home", "other")):
+        assert "sent" not in own_words(error).replace("sent too much", "")
+    assert "Connection refused" in own_words(ServerUnreachable("home", "Connection refused"))
 
 
 async def test_a_test_of_a_server_is_bounded(serve_page, plex, monkeypatch) -> None:

@@ -25,13 +25,13 @@ async def test_libraries_are_switched_and_ordered(serve_page, plex, path) -> Non
     form = {"form_token": await served.form_token("/manage/libraries")}
     for number in (first, second, third):
         form |= {f"was-{number}": "1:100", f"on-{number}": "1", f"priority-{number}": "100"}
-    rows_of(path, "UPDATE libraries SET priority = 7 WHERE id = ?", third)
+    rows_of(path, "UPDATE libraries SET priority = 7, sync_enabled = 0 WHERE id = ?", third)
     del form[f"on-{first}"]
     form[f"priority-{second}"] = "10"
     response = await served.post("/manage/libraries", form)
     assert response.headers["Location"] == "/manage/libraries"
     assert "is off, with priority 100" in (await served.get("/manage/libraries")).text
-    assert rows_of(path, SETTINGS)[:3] == [(first, 0, 100), (second, 1, 10), (third, 1, 7)]
+    assert rows_of(path, SETTINGS)[:3] == [(first, 0, 100), (second, 1, 10), (third, 0, 7)]
     # The same form again changes nothing, and says so.
     await served.post("/manage/libraries", {"form_token": form["form_token"], f"was-{first}": "0:100"})
     assert "Nothing has changed" in (await served.get("/manage/libraries")).text
