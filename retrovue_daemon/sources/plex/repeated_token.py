@@ -2,7 +2,7 @@
 
 A token is searched for as it is, as base64, as hexadecimal digits, and escaped as in addresses, JSON, XML and HTML,
 also more than once. Almost no response contains an escape of a token's letter, which one search for the sign that
-begins such escapes shows.
+begins such escapes shows. Characters that the parsers drop may stand between the letters.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from html.entities import html5
 from typing import Final
 
 from retrovue_daemon.config.tokens import SHORTEST_HIDDEN
 from retrovue_daemon.logs.redaction import HIDDEN, in_base64
+from retrovue_daemon.sources.plex.limits import is_xml
 
 _NEVER: Final = frozenset(b'"\\<>&%')
 """What remains escaped as a letter of a token: unescaped, it would mean something else to a parser."""
@@ -30,8 +32,29 @@ _SEARCHED: Final = 256 * 1024
 _LONGEST: Final = 64
 """Bytes of an escape that begins where they end; a longer one is nested more often than is followed."""
 
-_CUT: Final = re.compile(rb'(?<!\\)\\|[%&"]')
+_CUT: Final = re.compile(rb'(?<!\\)\\|[%&" \xc0-\xff]')
 """Where a body may be cut without splitting an escape."""
+
+_DROPPED: Final = b"\0\x7f"
+_DROPPED_FROM_XML: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
+_NONCHARACTERS: Final = ("\ufffe".encode(), "\uffff".encode())
+"""What the parsers drop, of texts or of names. Other control characters make JSON invalid."""
+
+_CONTROL_DIGITS: Final = rb"0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F]"
+"""The control characters that are dropped from names."""
+
+_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
+
+_LEGAL: Final = (range(32, 0xD800), range(0xE000, 0xFFFE), range(0x10000, 0x110000), (9, 10, 13))
+"""The characters that XML allows: https://www.w3.org/TR/xml/#charsets."""
+
+_REFERENCE: Final = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
+_MOST_DIGITS: Final = 7
+
+_NAMED: Final = {
+    name[:-1].encode(): text.encode() for name, text in html5.items() if name.endswith(";") and text.isascii()
+}
+"""The references by name that HTML knows for ASCII."""
 
 _AT_ONCE: Final = 128 * 1024
 """Bytes of a body with escapes that are unescaped without a thread."""
@@ -64,12 +87,13 @@ class RepeatedTokens:
         ]
         letters = sorted({each for token in self._tokens for each in token if 32 < each < 127} - _NEVER)  # noqa: PLR2004 -- ASCII
         # The signs of other escapes belong to them: these may be nested.
-        signs = b"|".join(map(_digits, (*letters, *b"%&")))
+        signs = b"|".join((*map(_digits, (*letters, *b"%&")), _CONTROL_DIGITS))
         digits, numbers = (b"|".join(map(form, (*letters, *b"%"))) for form in (_digits, b"%d".__mod__))
+        names = b"|".join(name for name, text in _NAMED.items() if set(text) <= set(letters)) or b"(?!)"
         self._escapes = [
-            (b"%", re.compile(rb"%%(?:25)*+(%b)" % signs)),
+            (b"%", re.compile(rb"%%(?:25)*+(%b)" % b"|".join(map(_digits, (*letters, *b"%&"))))),
             (b"\\", re.compile(rb"\\(?:u00|x)(%b)" % signs)),
-            (b"&", re.compile(rb"&(?:amp;)*+#(?:[xX]0*+(%b)|0*+(%b));?" % (digits, numbers))),
+            (b"&", re.compile(rb"&(?:amp;)*+(?:#(?:[xX]0*+(%b)|0*+(%b));?|(%b);)" % (digits, numbers, names))),
         ]
         # Escaped again, each backslash becomes two.
         self._nested = re.compile(rb"(?<!\\)\\++(?:u00|x)(%b)" % signs)
@@ -84,8 +108,10 @@ class RepeatedTokens:
     def hidden_at_once(self, body: bytes) -> bytes:
         """Return the same as `hidden_in`; bodies of megabytes with many escapes take seconds."""
         hidden = current = self._plain_hidden_in(body)
-        for _ in range(_DEEPEST if self._may_be_escaped_in(body) else 0):
-            plain = self._unescaped(current)
+        marked_up = is_xml(body)
+        for _ in range(_DEEPEST if marked_up or _may_hold_dropped(body) or self._may_be_escaped_in(body) else 0):
+            plain = _without_dropped(current, marked_up=marked_up)
+            plain = self._unescaped(plain, marked_up=marked_up)
             if plain == current:
                 break
             current = self._plain_hidden_in(plain)
@@ -109,7 +135,7 @@ class RepeatedTokens:
                 body = body.replace(form, HIDDEN.encode())
         return body
 
-    def _unescaped(self, body: bytes) -> bytes:
+    def _unescaped(self, body: bytes, *, marked_up: bool) -> bytes:
         """Return a body in which no letter of a token is escaped."""
         pieces: list[bytes] = []
         at = 0
@@ -117,6 +143,9 @@ class RepeatedTokens:
             cut = _CUT.search(body, at + _SLICE)
             end = cut.start() if cut else len(body)
             piece = body[at:end]
+            piece = _C1.sub(b"", piece)
+            if marked_up and b"&#" in piece:
+                piece = _REFERENCE.sub(_legal_reference, piece)
             for sign, pattern in self._escapes:
                 if sign in piece:
                     piece = (self._nested if sign == b"\\" else pattern).sub(_letter, piece)
@@ -133,5 +162,28 @@ def _digits(letter: int) -> bytes:
 
 
 def _letter(escape: re.Match[bytes]) -> bytes:
-    decimal = escape[2] if escape.re.groups > 1 else None
-    return bytes([int(escape[1], 16) if decimal is None else int(decimal)])
+    digits, decimal, name = (*escape.groups(), None, None)[:3]
+    if name is not None:
+        return _NAMED[name]
+    number = int(decimal) if decimal is not None else int(digits or b"0", 16)
+    return bytes([number]) if chr(number).isprintable() else b""
+
+
+def _may_hold_dropped(body: bytes) -> bool:
+    return b"\0" in body or b"\x7f" in body or (b"\xc2" in body and _C1.search(body) is not None)
+
+
+def _without_dropped(body: bytes, *, marked_up: bool) -> bytes:
+    """Return a body without the control characters that are dropped from it, or from names in it."""
+    body = body.translate(None, _DROPPED_FROM_XML if marked_up else _DROPPED)
+    for noncharacter in _NONCHARACTERS if marked_up else ():
+        body = body.replace(noncharacter, b"")
+    return body
+
+
+def _legal_reference(reference: re.Match[bytes]) -> bytes:
+    """Return a reference, or nothing if XML forbids its character: such references are dropped."""
+    hexadecimal, decimal = reference.groups()
+    digits = (hexadecimal or decimal).lstrip(b"0") or b"0"
+    number = int(digits, 16 if hexadecimal else 10) if len(digits) <= _MOST_DIGITS else 0
+    return reference[0] if any(number in legal for legal in _LEGAL) else b""

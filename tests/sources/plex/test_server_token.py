@@ -159,6 +159,27 @@ async def test_a_token_that_the_server_repeats_is_hidden_in_all_that_comes_from_
     assert (library.key, library.uuid, library.title) == ("7***/***", "u-***/***", "***/***")
 
 
+@pytest.mark.parametrize("dropped", ["\\u0000", "\0", "\\u0001", "\\u0085", "\x7f", "\x85"], ids=ascii)
+async def test_a_token_is_hidden_if_dropped_characters_split_it(
+    sent_back: Callable[[str], Awaitable[LibraryListing]], dropped: str
+) -> None:
+    """Without them, it would be whole again; they are dropped from texts, or from names only."""
+    assert (await sent_back(dropped.join(OLD))).title == "***"
+
+
+@pytest.mark.parametrize(
+    "dropped", ["\1", "&#1;", "&#xFFFE;", "&#xd800;", "&#99999999;", "\uffff", "\x7f"], ids=ascii
+)
+async def test_a_token_is_hidden_if_characters_that_xml_forbids_split_it(dropped: str) -> None:
+    """They are dropped before it is read; a reference by name may stand for a letter."""
+    tokens = RepeatedTokens()
+    tokens.learn("old_tok-Pgx8vUPyLQ")
+    for token in ("old_tok-Pgx8vUPyLQ", "old&lowbar;tok-Pgx8vUPyLQ"):
+        title = token.replace("t", f"{dropped}t")
+        hidden = await tokens.hidden_in(f'<MediaContainer title="{title}" name="&#228;&amp;"/>'.encode())
+        assert hidden == b'<MediaContainer title="***" name="&#228;&amp;"/>'
+
+
 async def test_escapes_of_other_texts_stay(sent_back: Callable[[str], Awaitable[LibraryListing]]) -> None:
     """They are part of a path or a title; only where the token is escaped, its letters are not."""
     for text in ("a%2Fb 100% &amp; &#228; %zz", "%6F%6C%64 &#65;"):
