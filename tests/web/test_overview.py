@@ -167,3 +167,14 @@ def test_a_chart_shows_the_number_of_changes_and_the_ending_of_each_pass() -> No
     assert (second.kind, third.x) == ("bad", chart.width - chart.width // MOST_BARS)
     assert chart.text == "3 passes: 2 ok, 1 failed"
     assert third.text.endswith("full pass ok, 10 changes")
+    assert chart_of([_pass("ok", added=-7)]).bars[0].height < HEIGHT  # as a damaged row may say
+
+
+async def test_a_feed_without_entries_is_said(serve_page, path) -> None:
+    """Before the first sync, and after another content was restored."""
+    served = await serve_page()
+    assert "<dd>no entry after 0</dd>" in (await served.get("/")).text
+    rows_of(path, "INSERT INTO change_batches (kind, op, ids) VALUES ('movie', 'added', '[1]')")
+    (last,) = rows_of(path, "SELECT max(seq) FROM change_batches")[0]
+    rows_of(path, "UPDATE feed SET floor = ?", last)
+    assert f"<dd>no entry after {last}</dd>" in (await served.get("/")).text

@@ -52,7 +52,6 @@ async def test_a_page_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back(s
     await page.unroute("**/*")
     await page.clock.run_for(4_000)
     await _streams_are(served, 1)
-    await _load(page)
     await page.get_by_role("alert").wait_for(state="detached")
     complaints.clear()
 

@@ -2,6 +2,7 @@
 // Parts are elements with data-refresh; lines of a list with a data-key are marked while they are new.
 
 const SOON_MS = 500;
+const AGAIN_MS = 3_000;
 const LONGEST_MS = 20_000;
 
 let everyMs = null, waiting = null, isSoon = false, isLoading = false, wantsMore = false, lost = null, loadedAt = new Date();
@@ -51,8 +52,8 @@ function load() {
   request.onloadend = () => {
     isLoading = false;
     if (wantsMore) loadSoon();
+    else if (lost) wait(AGAIN_MS);
     else if (everyMs !== null) wait(everyMs);
-    else if (lost) wait(LONGEST_MS);
   };
   request.send();
 }
