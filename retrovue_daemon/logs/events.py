@@ -50,6 +50,7 @@ EVENTS: Final = frozenset(
         "feed.purge_failed",
         "feed.purged",
         "hook.crashed",
+        "hook.events_dropped",
         "hook.failed",
         "hook.recovered",
         "hooks.not_stored",

@@ -18,7 +18,7 @@ from retrovue_daemon.store.tables.hook_events import HookEvent, store_events
 from retrovue_daemon.store.tables.hooks import keep_hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.config import HookSection
@@ -53,7 +53,9 @@ class Hooks:
         self._is_ready = True
         self._watching: asyncio.Task[Never] | None = None
         self._unstored = UnstoredEvents()
-        self._storing: asyncio.Future[None] | None = None
+        self._storing: asyncio.Future[dict[str, int]] | None = None
+        self._losing: set[str] = set()
+        """Hooks for which too many events waited when some were stored last."""
         self._is_stopping = False
 
     async def apply(self, sections: Sequence[HookSection]) -> None:
@@ -164,16 +166,25 @@ class Hooks:
         else:
             self._storing.add_done_callback(lambda done: self._stored(done, taken))
 
-    def _stored(self, done: asyncio.Future[None], taken: TakenEvents) -> None:
+    def _stored(self, done: asyncio.Future[dict[str, int]], taken: TakenEvents) -> None:
         self._storing = None
         if not done.cancelled() and done.exception() is None:
             self._wake()
+            self._report_losses(done.result(), taken)
             self._store_taken()
         elif self._is_stopping:
             self._lose(taken)
         else:
             # A full disk, for example: the watch tries again.
             self._unstored.put_back(taken)
+
+    def _report_losses(self, lost: Mapping[str, int], taken: TakenEvents) -> None:
+        """Log the first loss of each hook; the receiver gets the number of all of them."""
+        for name in {event.hook for event in taken.events}:
+            if name in lost and name not in self._losing:
+                log.warning("hook.events_dropped", hook=name, events=lost[name])
+        self._losing -= {event.hook for event in taken.events}
+        self._losing |= lost.keys()
 
     def _lose(self, taken: TakenEvents) -> None:
         log.warning("hooks.events_lost", events=len(taken.events) + sum(taken.dropped.values()))

@@ -35,11 +35,13 @@ class WaitingEvents(NamedTuple):
 
 def store_events(
     connection: sqlite3.Connection, events: Sequence[HookEvent], dropped_before: Mapping[str, int] | None = None
-) -> None:
+) -> dict[str, int]:
     """Store events until they are delivered; those for hooks that are gone are ignored.
 
-    ``dropped_before`` counts older events of hooks that were dropped because they could not be stored.
+    ``dropped_before`` counts older events of hooks that were dropped because they could not be stored. Return how
+    many each hook has lost, now and before, because too many waited.
     """
+    lost: dict[str, int] = {}
     known = {name for (name,) in connection.execute("SELECT name FROM hooks")}
     wanted = [event for event in events if event.hook in known]
     connection.executemany(
@@ -55,6 +57,8 @@ def store_events(
         dropped += (dropped_before or {}).get(name, 0)
         if dropped:
             connection.execute("UPDATE hooks SET events_dropped = events_dropped + ? WHERE name = ?", (dropped, name))
+            lost[name] = dropped
+    return lost
 
 
 def waiting_events(connection: sqlite3.Connection, name: str, limit: int) -> WaitingEvents:

@@ -184,7 +184,8 @@ async def test_a_hook_with_many_events_costs_others_none(follow, database, recei
     receiver.held = asyncio.Event()
     disk = Disk(database, monkeypatch)
     made = await follow(
-        hook(url=receiver.url, on=["item.skipped"]), hook(name="b", url=receiver.url + "/b", on=["sync.blocked"])
+        hook(url=receiver.url, on=["item.skipped"]),
+        hook(name="b", url=receiver.url + "/b", on=["sync.blocked", "hook.events_dropped"]),
     )
     log.error("sync.blocked", n=-1)
     await asyncio.sleep(0)
@@ -193,11 +194,21 @@ async def test_a_hook_with_many_events_costs_others_none(follow, database, recei
     disk.is_full = False
     await stored(
         "SELECT name, events_dropped, (SELECT count(*) FROM hook_events WHERE hook = name) FROM hooks ORDER BY name",
-        [("a", 11 * MOST_WAITING, MOST_WAITING), ("b", 0, 1)],
+        [("a", 11 * MOST_WAITING, MOST_WAITING), ("b", 0, 2)],
     )
     ((fields,),) = await database.reader.execute_fetchall("SELECT fields FROM hook_events WHERE hook = 'a' LIMIT 1")
     assert json.loads(fields)["n"] == 11 * MOST_WAITING
     assert disk.most == 1
+    for number in range(3):
+        made._take("item.skipped", "debug", {})
+        await stored("SELECT events_dropped FROM hooks WHERE name = 'a'", [(11 * MOST_WAITING + number + 1,)])
+    await stored(
+        "SELECT event, fields FROM hook_events WHERE hook = 'b'",
+        [
+            ("sync.blocked", '{"n": -1}'),
+            ("hook.events_dropped", json.dumps({"hook": "a", "events": 11 * MOST_WAITING})),
+        ],
+    )
 
 
 async def test_events_that_a_full_disk_loses_at_the_end_are_counted(follow, database, receiver, monkeypatch) -> None:
