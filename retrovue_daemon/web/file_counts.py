@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,14 +14,15 @@ from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.mappings import read_mappings
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.web.own_thread import in_own_thread
+from retrovue_daemon.web.reading import ReadingPool
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from retrovue_daemon.clock import Clock
     from retrovue_daemon.service.management.coverage import Coverage, Group, Seen
-    from retrovue_daemon.web.reading import ReadingPool
 
 PATIENCE_S: Final = 0.5
 """Seconds for which a page waits for the first count."""
@@ -30,6 +32,13 @@ FRESH_S: Final = 60
 
 LOOKING_S: Final = 5.0
 """Seconds to look for files, which may be on a network that does not respond."""
+
+
+LONGEST_S: Final = 120.0
+"""Seconds that counting may take: pages do not wait for it."""
+
+_PAUSE_S: Final = 0.001
+"""Seconds between some thousand files: Python runs one thread at a time, and pages and passes are to go on."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -59,8 +68,9 @@ class Counted(msgspec.Struct, frozen=True):
 class FileCounts:
     """Counts one time after the other, and keeps the last count."""
 
-    def __init__(self, reading: ReadingPool, clock: Clock, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, path: Path, reading: ReadingPool, clock: Clock, patience_s: float = PATIENCE_S) -> None:
         self._reading = reading
+        self._counting = ReadingPool(path, longest_s=LONGEST_S)
         self._clock = clock
         self._patience_s = patience_s
         self._latest: Counted | None = None
@@ -82,7 +92,7 @@ class FileCounts:
 
     async def _count(self, present: object) -> None:
         try:
-            coverage = await self._reading.run(_coverage)
+            coverage = await self._counting.run(_coverage)
         except DaemonError as error:
             self.error = error
             return
@@ -98,10 +108,12 @@ class FileCounts:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._counting.close()
 
 
 def _coverage(connection: sqlite3.Connection) -> Coverage:
-    return read_coverage(connection, {server.id for server in read_servers(connection)})
+    servers = {server.id for server in read_servers(connection)}
+    return read_coverage(connection, servers, lambda: time.sleep(_PAUSE_S))
 
 
 def _settings(connection: sqlite3.Connection) -> object:

@@ -120,7 +120,7 @@ def _context(parts: DaemonParts) -> Context:
         posters=Posters(supervisor, path.with_name(f"{path.name}-posters"), clock),
         contacts=Contacts(),
         tasks=Tasks(),
-        file_counts=FileCounts(reading, clock),
+        file_counts=FileCounts(path, reading, clock),
         started_at=clock.now(),
     )
     _learn(context, supervisor.config.web)

@@ -11,7 +11,7 @@ from retrovue_daemon.records import PathMapping
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from retrovue_daemon.store.tables.libraries import StoredLibrary
     from retrovue_daemon.store.tables.mappings import StoredMapping
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FIRST_SAMPLES = 3
 _NAMES_OF_A_PREFIX = 3
+
+_WITHOUT_PAUSE = 1_000
+"""Files between two pauses."""
 
 
 @dataclass(slots=True)
@@ -79,8 +82,10 @@ class Coverage:
     without_path: int
 
 
-def read_coverage(connection: sqlite3.Connection, server_ids: Container[int]) -> Coverage:
-    """Read the coverage of these servers' files; it reads the path of each of them."""
+def read_coverage(
+    connection: sqlite3.Connection, server_ids: Container[int], pause: Callable[[], object] = lambda: None
+) -> Coverage:
+    """Read the coverage of these servers' files, which reads the path of each; ``pause`` is called now and then."""
     from retrovue_daemon.paths import is_whole  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.tables.libraries import read_libraries  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.mappings import read_mappings, stored_paths  # noqa: PLC0415 -- likewise
@@ -91,7 +96,9 @@ def read_coverage(connection: sqlite3.Connection, server_ids: Container[int]) ->
 
     def whole() -> Iterator[tuple[int, str]]:
         nonlocal bare
-        for file in stored_paths(connection, [library.id for library in libraries]):
+        for number, file in enumerate(stored_paths(connection, [library.id for library in libraries])):
+            if number % _WITHOUT_PAUSE == 0:
+                pause()
             if is_whole(file[1]):
                 yield file
             else:
