@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from retrovue_daemon.service.management.coverage import look_for
-
 if TYPE_CHECKING:
-    from retrovue_daemon.service.management.coverage import Coverage, Group
+    from collections.abc import Sequence
+
+    from retrovue_daemon.service.management.coverage import Coverage, Group, Seen
     from retrovue_daemon.store.tables.mappings import StoredMapping
 
 
@@ -61,18 +61,18 @@ def mapping_json(entry: StoredMapping) -> MappingJson:
     )
 
 
-def coverage_json(found: Coverage) -> CoverageJson:
-    """Return which files mappings cover; it looks for a few of them, so it blocks."""
+def coverage_json(found: Coverage, seen: Sequence[Seen | None]) -> CoverageJson:
+    """Return which files mappings cover; ``seen`` says of each group which samples exist, None if that is unknown."""
+    groups = list(zip(found.groups, seen, strict=True))
     return CoverageJson(
-        covered=[_covered(group) for group in found.groups if group.mapping],
-        uncovered=[_covered(group) for group in found.groups if not group.mapping],
+        covered=[_covered(group, there) for group, there in groups if group.mapping],
+        uncovered=[_covered(group, there) for group, there in groups if not group.mapping],
         unused=[mapping_json(entry) for entry in found.unused],
         files_without_path=found.without_path,
     )
 
 
-def _covered(group: Group) -> CoveredJson:
-    there = look_for(group.samples)
+def _covered(group: Group, there: Seen | None) -> CoveredJson:
     return CoveredJson(
         server=group.server,
         plex_path=group.prefix,
@@ -80,6 +80,6 @@ def _covered(group: Group) -> CoveredJson:
         local_path=None if group.mapping is None else group.mapping.mapping.local_path,
         libraries=group.libraries,
         files=group.files,
-        samples_looked_for=there.looked_at,
-        samples_found=there.found,
+        samples_looked_for=0 if there is None else there.looked_at,
+        samples_found=0 if there is None else there.found,
     )

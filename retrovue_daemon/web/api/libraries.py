@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from retrovue_daemon.service.json.libraries import LibraryJson, library_json
 from retrovue_daemon.service.named import choose_libraries
-from retrovue_daemon.store import overview
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.web.api.operations import ServerName, given, operation
 from retrovue_daemon.web.context import context_of
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from aiohttp import web
+
+    from retrovue_daemon.web.known_contents import KnownContents
 
 
 class LibrariesQuery(msgspec.Struct, frozen=True):
@@ -33,16 +34,17 @@ class Libraries(msgspec.Struct, frozen=True):
 
 
 @operation(
-    "Libraries, as `libraries list --json` prints them; counting their items may take a while",
+    "Libraries, as `libraries list --json` prints them",
     answers=Libraries,
     query=LibrariesQuery,
 )
 async def show_all(request: web.Request, query: LibrariesQuery) -> Libraries:
     """Return the libraries of one server or of all."""
-    return await context_of(request).reading.run(_read, given(query.server))
+    context = context_of(request)
+    return await context.reading.run(_read, given(query.server), context.contents)
 
 
-def _read(connection: sqlite3.Connection, server: str | None) -> Libraries:
+def _read(connection: sqlite3.Connection, server: str | None, known: KnownContents) -> Libraries:
     chosen = choose_libraries(read_libraries(connection), None, server)
-    contents = overview.contents(connection)
+    contents = known.read(connection)
     return Libraries([library_json(library, contents.get(library.id)) for library in chosen])

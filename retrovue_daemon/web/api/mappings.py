@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from retrovue_daemon.service.json.mappings import CoverageJson, MappingJson, coverage_json, mapping_json
-from retrovue_daemon.service.management.coverage import Coverage, read_coverage
 from retrovue_daemon.service.named import choose_servers
 from retrovue_daemon.store.tables.mappings import read_mappings
 from retrovue_daemon.store.tables.servers import read_servers
 from retrovue_daemon.web.api.operations import ServerName, given, operation
 from retrovue_daemon.web.context import context_of
+from retrovue_daemon.web.problems import Refusal
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aiohttp import web
+
+RETRY_S: Final = 2
 
 
 class MappingsQuery(msgspec.Struct, frozen=True):
@@ -41,22 +42,22 @@ async def show_all(request: web.Request, query: MappingsQuery) -> Mappings:
 
 
 @operation(
-    "The files that each mapping covers, as `mappings suggest --json` prints it; all paths are read, which takes a"
-    " while if there are many",
+    "The files that each mapping covers, as `mappings suggest --json` prints it, counted a minute ago at most; 503"
+    " while they are being counted for the first time",
     answers=CoverageJson,
-    query=MappingsQuery,
 )
-async def show_coverage(request: web.Request, query: MappingsQuery) -> CoverageJson:
-    """Return how far mappings cover the files of one server or of all."""
-    found = await context_of(request).reading.run(_survey, given(query.server))
-    # It looks for files, on disks that may be slow.
-    return await asyncio.to_thread(coverage_json, found)
+async def show_coverage(request: web.Request) -> CoverageJson:
+    """Return how far mappings cover the stored files."""
+    counts = context_of(request).file_counts
+    counted = await counts.latest()
+    if counted is not None:
+        return coverage_json(counted.coverage, counted.seen)
+    if counts.error is not None:
+        raise counts.error
+    hint = f"repeat the request after {RETRY_S} seconds"
+    raise Refusal(503, "the files are being counted", hint=hint, headers={"Retry-After": str(RETRY_S)})
 
 
 def _read(connection: sqlite3.Connection, server: str | None) -> Mappings:
     chosen = {each.id for each in choose_servers(read_servers(connection), server)}
     return Mappings([mapping_json(entry) for entry in read_mappings(connection) if entry.server_id in chosen])
-
-
-def _survey(connection: sqlite3.Connection, server: str | None) -> Coverage:
-    return read_coverage(connection, {each.id for each in choose_servers(read_servers(connection), server)})

@@ -169,7 +169,7 @@ def suggest_mappings(
     - `retrovue-daemon mappings suggest --server home --json`
     """
     from retrovue_daemon.service.json.mappings import coverage_json  # noqa: PLC0415 -- not for --help
-    from retrovue_daemon.service.management.coverage import read_coverage  # noqa: PLC0415 -- likewise
+    from retrovue_daemon.service.management.coverage import look_for, read_coverage  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.file import visits  # noqa: PLC0415 -- likewise
     from retrovue_daemon.store.tables.servers import read_servers  # noqa: PLC0415 -- likewise
 
@@ -177,7 +177,7 @@ def suggest_mappings(
     with visits.reading(place.path) as connection:
         found = read_coverage(connection, {row.id for row in choose_servers(read_servers(connection), server)})
     if as_json:
-        print_json(coverage_json(found))
+        print_json(coverage_json(found, [look_for(group.samples) for group in found.groups]))
         return
     _print_suggestions(found.groups, found.unused, found.without_path)
 
