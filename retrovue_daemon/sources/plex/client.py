@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
@@ -173,6 +174,7 @@ class PlexClient:
             self._transport.token.stranger = known, identity.machine_identifier
             raise WrongServer(self.name, known, identity.machine_identifier)
         self._transport.token.stranger = None
+        self._transport.token.confirm = partial(self.confirm_machine, identity.machine_identifier)
         self._confirmed_at = self._clock.monotonic()
         return identity
 

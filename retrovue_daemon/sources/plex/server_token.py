@@ -13,6 +13,8 @@ from retrovue_daemon.logs.setup import redactor_in_use
 from retrovue_daemon.sources.plex.repeated_token import RepeatedTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from retrovue_daemon.config import Secret, ServerSection
     from retrovue_daemon.errors import Unauthorized
     from retrovue_daemon.logs.redaction import Redactor
@@ -27,6 +29,8 @@ class ServerToken:
         self.current = server.token
         self.stranger: tuple[str, str] | None = None
         """The machineIdentifier that the server should have and the one found at its address, if they differ."""
+        self.confirm: Callable[[], Awaitable[object]] | None = None
+        """Raises PlexError unless the machine is still the one that the refused token was sent to."""
         self._server = server.name
         self._redactor = redactor
         self._sent = RepeatedTokens()
@@ -51,7 +55,8 @@ class ServerToken:
     async def replaces(self, refused: Secret, refusal: Unauthorized) -> bool:
         """Return whether there is another token than the refused one: its file may contain a newer one by now.
 
-        If the file cannot be read, the hint of ``refusal`` says so.
+        If the file cannot be read, the hint of ``refusal`` says so. Another machine may be at the address by now,
+        which refuses any token: raise WrongServer if so.
         """
         try:
             # In a thread, because the file may be on a slow disk.
@@ -60,6 +65,8 @@ class ServerToken:
             if refused.missing is None:
                 refusal.hint = f"{refusal.hint}; {error}"
             return False
+        if found is not None and self.current == refused and self.confirm is not None:
+            await self.confirm()
         # Meanwhile, another request may have replaced the token.
         if found is not None and self.current == refused:
             for redactor in (self._redactor, redactor_in_use()):

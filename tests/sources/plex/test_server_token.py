@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from retrovue_daemon.config import Secret, parse_config
-from retrovue_daemon.errors import Unauthorized
+from retrovue_daemon.errors import Unauthorized, WrongServer
 from retrovue_daemon.logs.setup import configure_logging
 from retrovue_daemon.sources.plex.client import PlexClient
 from retrovue_daemon.sources.plex.repeated_token import RepeatedTokens
@@ -84,6 +84,30 @@ async def test_a_newer_token_in_the_file_is_used_at_once(
     assert [line["event"] for line in events] == ["server.token_renewed", "test.repeats"]
     assert events[1]["url"] == "http://plex.test/***"
     assert [request.headers["X-Plex-Token"] for request in plex.requests] == [OLD, OLD, NEW, NEW, NEW]
+
+
+@pytest.mark.parametrize("notifications", [False, True], ids=["request", "notifications"])
+async def test_a_newer_token_is_not_sent_to_another_machine(
+    plex: FakePlex, client: PlexClient, write: Callable[[str], None], *, notifications: bool
+) -> None:
+    """A machine that took the address in the meantime refuses the old one, and would get the new one, too."""
+    machines = iter(["known", "another"])
+
+    async def identify(_request: web.Request) -> web.Response:
+        return web.json_response({"MediaContainer": {"size": 0, "machineIdentifier": next(machines)}})
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    plex.answer("/identity", identify)
+    plex.answer("/:/eventsource/notifications", refuse)
+    await client.confirm_machine("known")
+    write(NEW)
+    with pytest.raises(WrongServer):
+        await (client.notifications.connect("event stream").__aenter__() if notifications else client.libraries())
+    sent = [request.headers.get("X-Plex-Token") for request in plex.requests]
+    assert set(sent) == {None, OLD}
+    assert sent[-1] is None
 
 
 async def test_the_same_token_in_the_file_is_refused_as_before(plex: FakePlex, client: PlexClient) -> None:
