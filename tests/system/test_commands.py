@@ -549,7 +549,7 @@ async def test_the_demo_touches_nothing_that_was_there(commands, path) -> None:
     """A file that is named must not exist yet."""
     path.write_text("mine")
     finished = await commands.run("demo", "--fast", "--database", path)
-    assert finished.code == 1
+    assert finished.code == 2
     _assert_one_clear_error(finished, "exists", "another file")
     assert path.read_text() == "mine"
 
