@@ -108,3 +108,16 @@ async def test_what_is_said_once_is_said_to_a_person(serve_page) -> None:
     assert "was requested" not in (await served.get("/changes", headers={"Sec-Fetch-Dest": "empty"})).text
     assert "was requested" in (await served.get("/", headers={"Sec-Fetch-Dest": "document"})).text
     assert "was requested" not in (await served.get("/")).text
+
+
+async def test_a_keyboard_keeps_its_place(serve_page, page, path, plex) -> None:
+    """At the same link of a list that has grown."""
+    served = await serve_page(plex, syncs=True)
+    await served.has_synced()
+    await page.goto(f"{served.url}/changes")
+    link = page.locator("[data-key] a").last
+    await link.focus()
+    words = await link.inner_text()
+    rows_of(path, "INSERT INTO change_batches (kind, op, ids) VALUES ('movie', 'deleted', '[999999]')")
+    await page.locator("[data-key]").get_by_text("999999").wait_for()
+    assert await page.evaluate("document.activeElement.innerText") == words

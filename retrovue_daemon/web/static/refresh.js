@@ -82,11 +82,10 @@ function parts(from) {
   return [...names, ...files].join("\n");
 }
 
-// A person who is in a part, or marks its text to copy it, would lose the place.
-function isInUse(part) {
+// A person who marks the text of a part, to copy it, would lose it.
+function isMarked(part) {
   const marked = getSelection();
-  const isMarked = marked.type === "Range" && (part.contains(marked.anchorNode) || part.contains(marked.focusNode));
-  return isMarked || part.contains(document.activeElement);
+  return marked.type === "Range" && (part.contains(marked.anchorNode) || part.contains(marked.focusNode));
 }
 
 function exchange(latest) {
@@ -97,10 +96,15 @@ function exchange(latest) {
   }
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const next = latest.querySelector(`[data-refresh="${CSS.escape(part.dataset.refresh)}"]`);
-    if (part.isEqualNode(next) || isInUse(part)) continue;
+    if (part.isEqualNode(next) || isMarked(part)) continue;
     const exchanged = document.importNode(next, true);
+    // A keyboard's place goes to the same element; where there is none, or something was typed, nothing is exchanged.
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const place = focused && [...exchanged.querySelectorAll(focused.localName)].find((each) => each.isEqualNode(focused));
+    if (focused && (!place || focused.matches("input, select, textarea"))) continue;
     markNew(part, exchanged);
     part.replaceWith(exchanged);
+    place?.focus({ preventScroll: true });
   }
   afterExchange();
 }
