@@ -219,6 +219,14 @@ async def serve_page(
         yield serve
 
 
+async def have_removals_held_back(served: Served, plex: SimulatedPlex) -> None:
+    """Empty the film library of a server that was synced, and wait until the daemon has held that back."""
+    for film in list(plex.world.movies("1")):
+        plex.changes.delete(film.id)
+    served.supervisor.sync_now()
+    await served.events.next("sync.blocked")
+
+
 def as_if_listening_on(served: Served, host: str) -> None:
     """Let the page believe that it is reached by another address: tests listen on this machine only."""
     config = served.supervisor.config

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.web import rows_of
+from tests.support.web import have_removals_held_back, rows_of
 
 pytestmark = pytest.mark.no_groups
 
@@ -61,10 +61,7 @@ async def test_what_is_wrong_has_a_number(serve_page, plex) -> None:
     """A server that refuses the token, and a library whose removals are held back."""
     served = await serve_page(plex, syncs=True)
     await served.has_synced()
-    for item in [item for item in plex.world.items.values() if item.library == "1"]:
-        plex.changes.delete(item.id)
-    served.supervisor.sync_now()
-    await served.events.next("sync.blocked")
+    await have_removals_held_back(served, plex)
     found = await _scrape(served)
     blocked = {dict(labels)["library"]: value for labels, value in found["retrovue_library_blocked"].items()}
     assert (blocked["Movies"], blocked["Anime"]) == (1, 0)

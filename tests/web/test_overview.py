@@ -10,7 +10,7 @@ from retrovue_daemon.demo import SimulatedPlex, built_in_library
 from retrovue_daemon.store.overview import PassRecord
 from retrovue_daemon.web.charts import HEIGHT, MOST_BARS, chart_of
 from tests.support.patience import PATIENCE_S
-from tests.support.web import check_accessibility, rows_of, sign_in
+from tests.support.web import check_accessibility, have_removals_held_back, rows_of, sign_in
 
 pytestmark = pytest.mark.no_groups
 
@@ -45,10 +45,7 @@ async def test_what_is_wrong_stands_with_its_server(serve_page, plex) -> None:
     """With the error, what to do, and when the daemon tries again; a library says whether removals are held back."""
     served = await serve_page(plex, syncs=True)
     await served.has_synced()
-    for item in [item for item in plex.world.items.values() if item.library == "1"]:
-        plex.changes.delete(item.id)
-    served.supervisor.sync_now()
-    await served.events.next("sync.blocked")
+    await have_removals_held_back(served, plex)
     text = (await served.get("/")).text
     assert '<span class="state warn">held back</span> <a href="/manage/libraries/' in text
     assert "the server lists none of the" in text
