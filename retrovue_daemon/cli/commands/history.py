@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from retrovue_daemon.service.status import Finding
     from retrovue_daemon.store.overview import PassRecord
     from retrovue_daemon.store.tables.libraries import StoredLibrary
-    from retrovue_daemon.store.tables.outages import Outage
     from retrovue_daemon.store.tables.servers import StoredServer
 
 
@@ -47,6 +46,7 @@ def history(
     - `retrovue-daemon history --server home --library "TV Shows" --limit 5`
     - `retrovue-daemon history --json --limit 100`
     """
+    from retrovue_daemon.service.json.outages import outage_json  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.service.json.passes import pass_json  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.json.problems import finding_json  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.status import read_condition  # noqa: PLC0415 -- not for --help
@@ -69,7 +69,7 @@ def history(
     findings = [finding for finding in state.findings if _concerns(finding, servers, libraries)]
     if as_json:
         plain = [finding_json(finding) for finding in findings]
-        past = [_plain_outage(outage) for outage in outages]
+        past = [outage_json(outage) for outage in outages]
         print_json({"passes": [pass_json(done) for done in passes], "outages": past, "problems": plain})
         return
     if passes:
@@ -81,11 +81,6 @@ def history(
         print_line(f"past outage: {outage.server}: {outage.message}, from {moment(outage.since)} {until}")
     for line in finding_lines(findings):
         print_line(line)
-
-
-def _plain_outage(outage: Outage) -> dict[str, object]:
-    """Return an outage as ``--json`` prints it; times are Unix seconds."""
-    return {name: getattr(outage, name) for name in ("server", "type", "message", "since", "until")}
 
 
 def _concerns(finding: Finding, servers: Sequence[StoredServer], libraries: Sequence[StoredLibrary]) -> bool:

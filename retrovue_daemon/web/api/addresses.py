@@ -68,6 +68,7 @@ ADDRESSES: Final = (
     Address("/syncs", post=syncs.request_sync),
     Address("/syncs/{id}", get=syncs.show),
     Address("/passes", get=passes.show),
+    Address("/outages", get=passes.show_outages),
     Address("/progress", get=daemon.show_progress),
     Address("/changes", get=changes.show),
     Address("/events", get=events.follow),

@@ -75,6 +75,10 @@ async def test_every_answer_is_as_described(serve_page, plex, path) -> None:
     served = await _synced(serve_page, plex)
     kinds = {"movie": "movies", "show": "shows", "season": "seasons", "episode": "episodes"}
     ids = {kind: rows_of(path, f"SELECT min(id) FROM {table}")[0][0] for kind, table in kinds.items()}
+    past = {"server": "home", "type": "ServerUnreachable", "message": "refused", "since": 1, "until": 2}
+    stored = json.dumps([{**past, "server_id": 1}, {**past, "server_id": 1, "since": 3}, {**past, "server_id": 99}])
+    rows_of(path, "INSERT OR REPLACE INTO daemon_state (key, value) VALUES ('outages', ?)", stored)
+    assert (await _answer(served, "/outages?server=HOME"))["outages"] == [{**past, "since": 3}, past]
     served.context.file_counts._patience_s = 0
     counting = await served.get(f"{PREFIX}/mappings/coverage")
     assert (counting.status, counting.headers["Retry-After"]) == (503, "2")
