@@ -207,6 +207,8 @@ class Rounds:
         self._neighbours = Mirror.empty()
         self._latest: tuple[tuple[int, int, int], Mirror] | None = None
         self._killed: dict[str, bytes] | None = None
+        self._done: Round | None = None
+        """The last round."""
         """The files of the database when the process was killed in this round, by their suffix."""
 
     def __enter__(self) -> Self:
@@ -301,12 +303,15 @@ class Rounds:
         if wrong := self._feed.follow():
             raise promises.BrokenPromiseError(done, wrong)
         self._learn_names(done)
+        self._done = done
         return done
 
     def sync_again(self, manner: Manner | None = None) -> Round:
         """Do one round after another that nothing happened since, and check that it leaves everything as it is."""
+        first = self._done
+        assert first is not None
         done = self.sync(manner)
-        promises.keep_still(done)
+        promises.keep_still(done, first)
         return done
 
     def _learn_names(self, done: Round) -> None:
