@@ -186,29 +186,41 @@ def refuse_unsuitable(connection: psycopg.Connection, target: Target) -> int:
             "the server only lets this role read: it is a standby, or default_transaction_read_only is set",
             hint="name the primary; a URL with several hosts and target_session_attrs=read-write finds it by itself",
         )
+    is_ours = _refuse_others_tables(connection, target)
+    # Afterwards: rights on tables of others would not help.
     refuse_missing_rights(connection, target)
-    ours = connection.execute("SELECT to_regclass(quote_ident(%s) || '.mirror_schema')", (target.schema,)).fetchone()
-    if ours is not None and ours[0] is not None:
-        found = connection.execute("SELECT max(version) FROM mirror_schema").fetchone()
-        at = int(found[0] or 0) if found else 0
-        newest = migrations()[-1].version
-        if at > newest:
-            raise PublishRefused(
-                f"the schema {target.schema} has version {at}, and this release knows {newest}",
-                hint="a newer daemon publishes there; upgrade this one, or set another [postgresql] schema",
-            )
-        return at
-    foreign = connection.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s))"
-        " AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s) ORDER BY relname",
-        (target.schema, relations()),
-    ).fetchall()
-    if foreign:
+    if not is_ours:
+        return 0
+    found = connection.execute("SELECT max(version) FROM mirror_schema").fetchone()
+    at = int(found[0] or 0) if found else 0
+    newest = migrations()[-1].version
+    if at > newest:
         raise PublishRefused(
-            f"the schema {target.schema} has tables that the daemon did not make: {', '.join(r[0] for r in foreign)}",
+            f"the schema {target.schema} has version {at}, and this release knows {newest}",
+            hint="a newer daemon publishes there; upgrade this one, or set another [postgresql] schema",
+        )
+    return at
+
+
+def _refuse_others_tables(connection: psycopg.Connection, target: Target) -> bool:
+    """Return whether a daemon has made the schema's tables, False if it has none of their names yet.
+
+    Raise PublishRefused if somebody else has made some. The catalogue can be read without rights on the schema.
+    """
+    there = connection.execute(
+        "SELECT relname, EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = c.oid AND attname = 'version')"
+        " FROM pg_class AS c WHERE relnamespace = to_regnamespace(quote_ident(%s))"
+        " AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s) ORDER BY relname",
+        (target.schema, ["mirror_schema", *relations()]),
+    ).fetchall()
+    if ("mirror_schema", True) in there:
+        return True
+    if there:
+        raise PublishRefused(
+            f"the schema {target.schema} has tables that the daemon did not make: {', '.join(r[0] for r in there)}",
             hint="set another [postgresql] schema, or drop these tables",
         )
-    return 0
+    return False
 
 
 def refuse_missing_rights(connection: psycopg.Connection, target: Target) -> None:

@@ -154,13 +154,16 @@ def test_the_schema_of_a_newer_daemon_is_refused(refused, server, schema) -> Non
     assert "has version 99, and this release knows 1" in str(refused())
 
 
-def test_tables_of_others_are_refused_by_name(refused, server, schema) -> None:
-    """A table and a view; others in the schema do not matter."""
+def test_tables_of_others_are_refused_by_name(refused, server, schema, role) -> None:
+    """A table and a view; others in the schema do not matter. So they are if the role lacks rights on them, too."""
     with closing(server.connect(schema)) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
         connection.execute("CREATE TABLE movies (id bigint); CREATE VIEW active_shows AS SELECT 1 AS x")
         connection.execute("CREATE TABLE schedules (id bigint)")
-    assert "did not make: active_shows, movies" in str(refused())
+        assert "did not make: active_shows, movies" in str(refused())
+        assert "did not make: active_shows, movies" in str(refused(server.url(role)))
+        connection.execute("DROP TABLE movies; DROP VIEW active_shows; CREATE TABLE mirror_schema (name text)")
+    assert "did not make: mirror_schema" in str(refused())
 
 
 def test_missing_rights_are_named(refused, server, schema, role) -> None:
