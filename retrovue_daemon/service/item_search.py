@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -34,7 +34,11 @@ _NAMES: Final = tuple(field.name for field in fields(ItemChoice) if field.name !
 FIELDS: Final = ("text", *_NAMES)
 """What a search can be given, by name."""
 
-_PLACE: Final = msgspec.json.Decoder(list[str | int | float | bool | None])
+_PLACE: Final = msgspec.json.Decoder(
+    list[str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None]
+)
+"""Whole numbers as SQLite has them; it cannot be given others."""
+
 _LONGEST_PLACE: Final = 3_000
 """Bytes; an address has at most 8 KiB. A title that is longer ends the pages."""
 

@@ -43,8 +43,11 @@ def identify(request: web.Request) -> Viewer:
     """Find out who sent a request, and note it there. Raise Refusal for a wrong token."""
     context = context_of(request)
     session = context.sessions.find(request.cookies.get(cookie_name(context, "session")))
+    form_cookie = request.cookies.get(cookie_name(context, "form"), "")
+    # Anyone may send anything in a cookie, also what is no text.
+    given = form_cookie if _FORM_COOKIE.fullmatch(form_cookie) else ""
     viewer = Viewer(
-        cookie=session.id if session else request.cookies.get(cookie_name(context, "form"), ""),
+        cookie=session.id if session else given,
         session=session,
         by_header=_has_token(request),
         is_local=is_local(request, context.web),
@@ -154,7 +157,7 @@ def give_form_cookie(request: web.Request) -> str:
     A cookie that the browser has is kept: the form may be open in several tabs.
     """
     viewer = viewer_of(request)
-    if viewer.session is None and not _FORM_COOKIE.fullmatch(viewer.cookie):
+    if viewer.session is None and not viewer.cookie:
         viewer = msgspec.structs.replace(viewer, cookie=secrets.token_urlsafe(32))
         request[VIEWER] = viewer
     return viewer.cookie

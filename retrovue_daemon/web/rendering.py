@@ -39,7 +39,8 @@ def render(request: web.Request, name: str, *, title: str, **values: Any) -> web
         version=__version__,
         **values,
     )
-    return web.Response(text=text, content_type="text/html")
+    # Names of files need not be text: what is none in them is shown as a question mark.
+    return web.Response(body=text.encode("utf-8", "replace"), content_type="text/html", charset="utf-8")
 
 
 def _is_shown(request: web.Request) -> bool:

@@ -45,6 +45,17 @@ async def test_what_is_not_http_is_refused(serve_page, sent, caplog) -> None:
     assert caplog.records == []
 
 
+async def test_a_cookie_that_is_no_text_counts_as_none(serve_page) -> None:
+    """Other programs on the same host set cookies, too; each page is shown nevertheless."""
+    served = await serve_page()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"GET / HTTP/1.1\r\n" + HOST + b'Cookie: retrovue-form-0="\xff"\r\nConnection: close\r\n\r\n')
+    async with asyncio.timeout(PATIENCE_S):
+        received = (await reader.read()).decode()
+    writer.close()
+    assert received.split()[1] == "200"
+
+
 async def test_a_client_that_is_gone_is_no_error(serve_page, caplog) -> None:
     """Before the end of its request."""
     served = await serve_page()

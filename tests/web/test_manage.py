@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import os
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -264,6 +267,7 @@ async def test_a_sync_is_requested(serve_page, plex, path) -> None:
     wrong = [
         ({"scope": "everything"}, "scope"),
         ({"scope": "library:x"}, "scope"),
+        ({"scope": "library:" + "9" * 5_000}, "scope"),
         ({"year": "1961"}, "show"),
         ({"show": "x" * 1001}, "show"),
         ({"show": "a\x00b"}, "show"),
@@ -275,6 +279,15 @@ async def test_a_sync_is_requested(serve_page, plex, path) -> None:
         assert (response.status, f'id="{name}-error"' in response.text) == (422, True), values
     assert (await served.post("/manage/sync", await form_of(served, scope="library:99"))).status == 404
     assert rows_of(path, "SELECT count(*) FROM sync_requests") == count
+
+
+async def test_a_configuration_whose_path_is_no_text_is_shown(serve_page) -> None:
+    """Names of files are bytes on Linux."""
+    served = await serve_page()
+    source = Path(os.fsdecode(b"/etc/\xff.toml"))
+    served.supervisor.config = dataclasses.replace(served.supervisor.config, source=source)
+    response = await served.get("/manage", headers=BEARER)
+    assert (response.status, "<code>/etc/?.toml</code>" in response.text) == (200, True)
 
 
 async def test_without_manage_there_is_nothing_to_change(serve_page, plex) -> None:

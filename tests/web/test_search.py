@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -58,6 +60,10 @@ async def test_pages_follow_each_other(serve_page, plex, path) -> None:
         assert (refused.status, "first page" in refused.text) == (400, True), other
     for wrong in ("", "x", "AAAA", "!", "W10", "bnVsbA", cursor[:-3], "9" * 3_000, "%00"):
         assert (await served.get(f"/search?sort=title&after={quote(wrong)}")).status == 400, wrong
+    own = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    for number in (2**63, -(2**63) - 1, 10**30):
+        wrong = urlsafe_b64encode(json.dumps([*own[:-1], number]).encode()).decode().rstrip("=")
+        assert (await served.get(f"/search?sort=title&after={wrong}")).status == 400, number
 
 
 REFUSED = {

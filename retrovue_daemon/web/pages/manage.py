@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from retrovue_daemon.errors import DaemonError
 from retrovue_daemon.service.management import libraries, servers
 from retrovue_daemon.service.selection import Selection
+from retrovue_daemon.store.items import lookup
 from retrovue_daemon.store.overview import contents
 from retrovue_daemon.store.tables.libraries import read_libraries
 from retrovue_daemon.store.tables.servers import read_servers
@@ -97,7 +98,8 @@ async def _request_sync(request: web.Request, values: Mapping[str, str]) -> str:
     context = context_of(request)
     management.refuse_unfit(show=values["show"])
     kind, _, number = values["scope"].partition(":")
-    if kind not in {"", "server", "library"} or (kind and not (number.isascii() and number.isdigit())):
+    row_id = lookup.id_in(number)
+    if kind and (kind not in {"server", "library"} or row_id is None):
         raise Refusal(422, "this cannot be synced", fields={"scope": "Select one of the list."})
     year = values["year"]
     if year and not (year.isascii() and year.isdigit() and len(year) <= _YEARS):
@@ -106,11 +108,11 @@ async def _request_sync(request: web.Request, values: Mapping[str, str]) -> str:
         raise Refusal(422, "a year needs a show", fields={"show": "Enter the title of the show of that year."})
     server = library = None
     what = "everything"
-    if kind == "server":
-        server = (await context.reading.run(servers.server_with, int(number))).name
+    if kind == "server" and row_id is not None:
+        server = (await context.reading.run(servers.server_with, row_id)).name
         what = f"server {server!r}"
-    elif kind == "library":
-        row = await context.reading.run(libraries.library_with, int(number))
+    elif kind == "library" and row_id is not None:
+        row = await context.reading.run(libraries.library_with, row_id)
         server, library = row.server, row.key
         what = f"library {row.name!r} of server {server!r}"
     show = (values["show"], int(year) if year else None) if values["show"] else None
