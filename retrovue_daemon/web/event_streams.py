@@ -38,7 +38,7 @@ class EventStreams:
 
     @asynccontextmanager
     async def open(self, request: web.Request) -> AsyncIterator[EventSourceResponse]:
-        """Respond with a stream; ``send`` of it raises ConnectionError or TimeoutError once the client is gone."""
+        """Respond with a stream. Raise ConnectionError once the client is gone, or does not accept events."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a handler runs in a task
         while len(self._open) >= MOST:
@@ -47,6 +47,8 @@ class EventStreams:
         try:
             async with sse_response(request, send_timeout=SEND_S, ping_interval=PING_S) as stream:
                 yield stream
+        except TimeoutError:
+            raise ConnectionResetError("the client does not accept events") from None
         finally:
             self._open.pop(task, None)
 

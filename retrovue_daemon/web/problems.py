@@ -136,7 +136,10 @@ def _of_http(error: web.HTTPException) -> Refusal:
 
 
 def respond(request: web.Request, refusal: Refusal) -> web.Response:
-    """Return the response for a refusal, without secrets."""
+    """Return the response for a refusal, without secrets. Raise ConnectionError if another one has begun."""
+    if request.writer.output_size > 0:
+        # A stream ends, and its client connects again; another response would be a part of the stream.
+        raise ConnectionResetError("a response has begun")
     redact = context_of(request).redactor.text
     shown = Refusal(
         refusal.status,

@@ -88,7 +88,9 @@ class WebService:
         """Use another token from now on; everything else is read from the configuration at each request."""
         if self.context is not None:
             _learn(self.context, config.web)
-            self.context.sessions.use_token(config.web.token)
+            if self.context.sessions.use_token(config.web.token):
+                # Programs that sent the former token have no session, and their streams would go on.
+                self.context.streams.close()
             self.context.posters.follow()
 
     async def stop(self) -> None:

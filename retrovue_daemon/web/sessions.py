@@ -94,13 +94,15 @@ class Sessions:
         if self._sessions.pop(session.id, None) is not None:
             self._ended(session)
 
-    def use_token(self, token: Secret | None) -> None:
-        """Require a token from now on; if it is another one, all sessions end."""
+    def use_token(self, token: Secret | None) -> bool:
+        """Require a token from now on; if it is another one, all sessions end. Return whether it is."""
         digest = _digest_of(token)
-        if digest != self._digest:
-            self._digest = digest
-            for session in list(self._sessions.values()):
-                self.end(session)
+        if digest == self._digest:
+            return False
+        self._digest = digest
+        for session in list(self._sessions.values()):
+            self.end(session)
+        return True
 
     def form_token(self, cookie: str) -> str:
         """Return the token of the forms of a session, or of a browser that has a cookie but no session yet."""
