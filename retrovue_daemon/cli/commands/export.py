@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import secrets
 import stat
 import sys
 from contextlib import contextmanager, suppress
@@ -183,7 +182,7 @@ def _whole(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     from retrovue_daemon.config.files import write_hint  # noqa: PLC0415 -- not for --help
     from retrovue_daemon.store.file.copies import name_file  # noqa: PLC0415 -- not for --help
 
-    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    scratch = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
     try:
         stream = os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb")
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +39,9 @@ def ended_by_signal() -> asyncio.Event:
 @asynccontextmanager
 async def page_served(settings: Mapping[str, Any]) -> AsyncIterator[Page]:
     """Run a daemon with a page; ``settings`` are the tables of its configuration but for ``[web]``."""
-    from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- not for --help
+    import secrets  # noqa: PLC0415 -- not for --help
+
+    from retrovue_daemon.clock import Clock  # noqa: PLC0415 -- likewise
     from retrovue_daemon.config import parse_config  # noqa: PLC0415 -- likewise
     from retrovue_daemon.logs.setup import configure_logging  # noqa: PLC0415 -- likewise
     from retrovue_daemon.service.background import DaemonParts, in_background  # noqa: PLC0415 -- likewise
