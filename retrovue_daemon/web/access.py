@@ -120,6 +120,9 @@ def _has_token(request: web.Request) -> bool:
     if header is None:
         return False
     kind, _, text = header.partition(" ")
+    if kind.lower() == "basic":
+        # Not for this page: reverse proxies that require a password pass it on.
+        return False
     if kind.lower() == "bearer" and check_token(request, text.strip()):
         return True
     raise Refusal(401, "the token is wrong", headers={"WWW-Authenticate": "Bearer"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from aiohttp import web
 
@@ -102,10 +104,22 @@ async def test_a_page_that_may_not_manage_refuses_changes_with_the_token_too(ser
 async def test_a_wrong_token_in_a_header_is_refused_where_none_is_needed(serve_page) -> None:
     """A program then learns that its token is wrong."""
     served = await serve_page()
-    for value in ("Bearer x", "Bearer", "bearer " + TOKEN + "x", "Basic YTpi", TOKEN, "Bearer tökén"):
+    for value in ("Bearer x", "Bearer", "bearer " + TOKEN + "x", "Digest x", TOKEN, "Bearer tökén"):
         served.clock.lived += 3600
         assert (await served.get("/", headers={"Authorization": value})).status == 401, value
     assert (await served.get("/", headers={"Authorization": f"bearer  {TOKEN} "})).status == 200
+
+
+async def test_the_password_of_a_proxy_is_no_token(serve_page, add_routes) -> None:
+    """A proxy that asks for one passes it on with each request."""
+    add_routes(*ROUTES)
+    served = await serve_page()
+    headers = {"Authorization": "Basic " + b64encode(f"a:{TOKEN}".encode()).decode()}
+    assert (await served.get("/", headers=headers)).status == 200
+    assert (await served.post("/api/v1/change", headers=headers)).status == 401
+    as_if_listening_on(served, EVERYWHERE)
+    assert (await served.get("/api/v1/read", headers=headers)).status == 401
+    assert (await served.get("/", headers=headers)).status == 303
 
 
 # -- sessions -------------------------------------------------------------------------------------------------------
