@@ -23,10 +23,13 @@ class Tasks:
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
-        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._running: dict[str, asyncio.Task[DaemonError | None]] = {}
 
     async def run(self, name: str, work: Coroutine[Any, Any, Any]) -> bool:
-        """Do some work, and return whether it is done; after two seconds it goes on by itself."""
+        """Do some work, and return whether it is done; after two seconds it goes on by itself.
+
+        Raise DaemonError if it fails before.
+        """
         if name in self._running:
             work.close()
         else:
@@ -34,9 +37,14 @@ class Tasks:
             self._running[name].add_done_callback(lambda _: self._running.pop(name))
         task = self._running[name]
         await asyncio.wait([task], timeout=self._patience_s)
-        return task.done() and not task.result()
+        if not task.done():
+            return False
+        error = task.result()
+        if error is not None:
+            raise error
+        return True
 
-    async def _log_failure(self, name: str, work: Coroutine[Any, Any, Any]) -> Exception | None:
+    async def _log_failure(self, name: str, work: Coroutine[Any, Any, Any]) -> DaemonError | None:
         try:
             await work
         except DaemonError as error:

@@ -12,7 +12,7 @@ from retrovue_daemon.web.tasks import Tasks
 
 
 async def test_long_work_goes_on_and_is_not_begun_twice(events) -> None:
-    """A second request for the same waits for the first one; what fails is logged, and can be begun again."""
+    """A second request for the same waits for the first one; what fails is logged and raised."""
     tasks, may_end, begun = Tasks(patience_s=0.0), asyncio.Event(), []
 
     async def work() -> None:
@@ -29,7 +29,8 @@ async def test_long_work_goes_on_and_is_not_begun_twice(events) -> None:
     async def fail() -> None:
         raise StoreError(Path("/db"), "locked")
 
-    assert not await Tasks(patience_s=60.0).run("removal", fail())
+    with pytest.raises(StoreError):
+        await Tasks(patience_s=60.0).run("removal", fail())
     assert (await events.next("web.task_failed"))["task"] == "removal"
 
 
