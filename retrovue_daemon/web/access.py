@@ -35,7 +35,7 @@ class Access(Enum):
     """Who may use an address."""
 
     PUBLIC = "everyone"
-    READ = "programs of this machine, and whoever has the token"
+    READ = "programs of this machine, and those who have the token"
     MANAGE = "those who have the token, unless [web] manage is false"
 
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 FORM_TOKEN = "form_token"  # noqa: S105 -- the name of a field
 FORM_HEADER = "X-Form-Token"
-"""What scripts of the page send instead of the field."""
+"""What scripts send instead of the field."""
 
 _FORM = "application/x-www-form-urlencoded"
 

@@ -59,7 +59,7 @@ class Sessions:
 
     @property
     def has_token(self) -> bool:
-        """Whether a token is configured; without one, nobody can sign in."""
+        """Whether a token is configured; without one, there are no sessions."""
         return self._digest is not None
 
     def is_token(self, text: str) -> bool:
@@ -68,7 +68,7 @@ class Sessions:
         return hmac.compare_digest(given, self._digest or bytes(32)) and self._digest is not None
 
     def begin(self) -> Session:
-        """Begin a session, with an id that nobody knew before."""
+        """Begin a session, with a new random id."""
         now = self._clock.monotonic()
         session = Session(secrets.token_urlsafe(32), now, now)
         self._sessions[session.id] = session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,7 +55,8 @@ async def show_hooks(request: web.Request) -> Hooks:
 @operation("How publishing to PostgreSQL is going, as `publish status --json` prints it", answers=Publishing)
 async def show_publishing(request: web.Request) -> Publishing:
     """Return how publishing is going."""
-    return Publishing(publishing_json(await context_of(request).reading.run(publish_state, time.time())))
+    context = context_of(request)
+    return Publishing(publishing_json(await context.reading.run(publish_state, context.clock.now())))
 
 
 @operation("The last reloads of the configuration, the newest first", answers=Reloads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _FIRST: Final = 20
-
-Before: TypeAlias = Annotated[int, Meta(ge=1, le=LARGEST_ID, description="The `before` of the last answer.")]
 
 
 class PassesQuery(msgspec.Struct, frozen=True):

@@ -3,12 +3,12 @@
 import { lasting } from "./units.js";
 
 // The daemon's time: this machine's clock may be another. The element is exchanged when the page is loaded again.
-let told = null, ahead = 0;
+let known = null, ahead = 0;
 
 function now() {
   const element = document.querySelector("meta[name=now]");
-  if (element && element !== told) {
-    told = element;
+  if (element && element !== known) {
+    known = element;
     ahead = Date.now() - 1000 * Number(element.content);
   }
   return Date.now() - ahead;
@@ -18,11 +18,6 @@ function ago(moment) {
   const distance = (now() - moment) / 1000;
   if (Math.abs(distance) < 1) return "now";
   return distance > 0 ? `${lasting(distance)} ago` : `in ${lasting(-distance)}`;
-}
-
-// The token that scripts send with a change, in the header X-Form-Token; null if nobody is signed in.
-export function formToken() {
-  return document.querySelector("meta[name=form-token]")?.content ?? null;
 }
 
 function refresh() {
