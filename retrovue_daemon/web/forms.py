@@ -33,10 +33,18 @@ class Form(msgspec.Struct, frozen=True):
 
     @classmethod
     def refused(cls, values: Mapping[str, str], error: Refusal | DaemonError, *fields: str) -> Form:
-        """Return a form that was refused; what is wrong with none of its ``fields`` is shown above them."""
+        """Return a form that was refused; what is wrong with none of its ``fields`` is shown above them.
+
+        What to do about it stands with the message, and so beside the first field that is wrong.
+        """
         refusal = refusal_of(error) if isinstance(error, DaemonError) else error
         beside = {name: message for name, message in refusal.fields.items() if name in fields}
-        return cls(values, beside, None if beside else refusal)
+        if not beside:
+            return cls(values, problem=refusal)
+        if refusal.hint is not None:
+            first = next(iter(beside))
+            beside[first] += f"; {refusal.hint}"
+        return cls(values, beside)
 
 
 EMPTY: Final = Form()

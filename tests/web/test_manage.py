@@ -46,7 +46,7 @@ async def test_a_server_is_added_by_keyboard_and_synced(serve_page, page, plex, 
     await page.keyboard.press("Enter")
     error = page.locator("#token-error")
     await error.wait_for()
-    assert "rejected the token" in await error.inner_text()
+    assert "rejected the token: HTTP 401; check the token" in await error.inner_text()
     assert await page.get_by_label("Name").input_value() == "<b>home</b>"
     assert await page.get_by_label("Token").input_value() == ""
     assert rows_of(path, "SELECT count(*) FROM plex_servers") == [(0,)]
