@@ -126,6 +126,9 @@ def run_app() -> None:
         with suppress(OSError):
             if error.filename is not None:
                 print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            elif _is_lost():
+                print("error: the current directory does not exist any more", file=sys.stderr)
+                print("hint: change to another one, and try again", file=sys.stderr)
             else:
                 print(f"error: cannot write the output: {error.strerror or error}", file=sys.stderr)
                 print("hint: check the space and the permissions where standard output leads", file=sys.stderr)
@@ -135,13 +138,24 @@ def run_app() -> None:
 
 
 def _prepare_streams() -> None:
-    """Make both streams usable even if the caller closed them, or if their encoding lacks characters."""
+    """Make all streams usable even if the caller closed them, or if their encoding lacks characters."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 -- stays open until exit
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- stays open until exit
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _is_lost() -> bool:
+    """Return whether the current directory was deleted, so that no relative path leads anywhere."""
+    try:
+        os.getcwd()  # noqa: PTH109 -- Path.cwd is the same
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _flush_result() -> None:

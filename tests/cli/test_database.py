@@ -230,6 +230,9 @@ def test_a_backup_never_overwrites(on, tmp_path) -> None:
     finished = on("database", "backup", tmp_path / "none" / "copy.db")
     assert finished.code == 2
     assert "cannot write" in finished.err
+    for name in (".", ""):
+        finished = on("database", "backup", name)
+        assert (finished.code, "names no file" in finished.err) == (2, True)
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock"])

@@ -365,6 +365,20 @@ def test_an_export_replaces_no_pipe_or_device(on, tmp_path) -> None:
     assert pipe.is_fifo()
 
 
+def test_an_export_replaces_no_database(on, database, tmp_path) -> None:
+    """Neither the one that is read, under any name, nor a file that belongs to it."""
+    (tmp_path / "link.csv").symlink_to(database)
+    (tmp_path / "copy.csv").hardlink_to(database)
+    before = database.read_bytes()
+    for target in (database, tmp_path / "link.csv", tmp_path / "copy.csv"):
+        finished = on("export", target, "--format", "csv", "--force")
+        assert (finished.code, "is a database and was left unchanged" in finished.err) == (2, True)
+    for suffix in ("-wal", ".lock"):
+        finished = on("export", f"{database}{suffix}", "--format", "csv", "--force")
+        assert (finished.code, f"belongs to {database}" in finished.err) == (2, True)
+    assert database.read_bytes() == before
+
+
 def test_an_export_follows_links_and_keeps_modes(on, tmp_path) -> None:
     """As a redirection of the shell does."""
     file, link = tmp_path / "real.csv", tmp_path / "link.csv"

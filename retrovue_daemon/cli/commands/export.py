@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -52,7 +52,9 @@ def export(
         Form | None,
         typer.Option("--format", help="The format, if the file name does not say it.", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file if it exists, unless it is a database.")
+    ] = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
     database: DatabaseOption = None,
@@ -89,9 +91,12 @@ def export(
     with visits.reading(place.path) as connection:
         chosen = Chosen(connection, *choice.filters(connection, text))
         total = chosen.total if choice.limit is None else min(choice.limit, chosen.total)
-        rows = chosen.rows(EXPORTED, sort=choice.sort, limit=choice.limit)
         write = _write_csv if form is Form.CSV else _write_ndjson
-        with _progress(total, quiet=quiet or to_stdout) as counted:
+        with (
+            # Closed before the connection: a query that ends later would fail.
+            closing(chosen.rows(EXPORTED, sort=choice.sort, limit=choice.limit)) as rows,
+            _progress(total, quiet=quiet or to_stdout) as counted,
+        ):
             if target is None:
                 sys.stdout.flush()
                 number = write(sys.stdout.buffer, tuple(EXPORTED), counted(rows))
@@ -121,6 +126,9 @@ def _form(file: str, form: Form | None) -> Form:
 
 def _target(file: str, *, force: bool) -> Path:
     """Return the file to write; of a link, the file that it points to. Raise BadInput if it must not be replaced."""
+    from retrovue_daemon.store.file.copies import is_database  # noqa: PLC0415 -- not for --help
+    from retrovue_daemon.store.file.maintenance import refuse_name_of_log  # noqa: PLC0415 -- likewise
+
     if not Path(file).name:
         raise BadInput(f"{file!r} names no file", hint="name a file, or - for standard output")
     if os.path.lexists(file):
@@ -128,7 +136,11 @@ def _target(file: str, *, force: bool) -> Path:
             raise BadInput(f"{file} already exists and was left unchanged", hint="name another file, or pass --force")
         if not Path(file).is_file():
             raise BadInput(f"{file} is no regular file", hint="name another file, or - for standard output")
-    return Path(file).resolve()
+        if is_database(Path(file)):
+            raise BadInput(f"{file} is a database and was left unchanged", hint="name another file")
+    target = Path(file).resolve()
+    refuse_name_of_log(target)
+    return target
 
 
 def _write_csv(stream: BinaryIO, names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> int:

@@ -111,6 +111,13 @@ def written(target: Path) -> Iterator[None]:
         ) from error
 
 
+def is_database(file: Path) -> bool:
+    """Return whether a file begins as databases of SQLite do; False if it cannot be read."""
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
+    return False
+
+
 def _create(partial: Path, mode: int) -> int:
     """Create the file, locked while it is written, instead of one that a killed process left."""
     while True:

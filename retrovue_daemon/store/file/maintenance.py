@@ -125,9 +125,11 @@ def backup(
     Raise BadInput if the target exists or cannot be created, WriteFailed if it cannot be filled.
     """
     find(path)
+    if not target.name:
+        raise BadInput(f"{str(target)!r} names no file", hint="name a file that does not exist yet")
     try:
         _refuse_foreign_log(target)
-        _refuse_name_of_log(target)
+        refuse_name_of_log(target)
         with whole_file(target, mode=mode) as partial:
             _copy(path, partial, target, progress)
     except OSError as error:
@@ -265,14 +267,12 @@ def _refuse_foreign_log(target: Path) -> None:
             )
 
 
-def _refuse_name_of_log(target: Path) -> None:
-    """Raise BadInput if SQLite, or the daemon, would take the copy for a file of the database beside it."""
+def refuse_name_of_log(target: Path) -> None:
+    """Raise BadInput if SQLite, or the daemon, would take ``target`` for a file of the database beside it."""
     for suffix in (*COMPANIONS, LOCK_SUFFIX):
         database = target.with_name(target.name.removesuffix(suffix))
         if database != target and database.name and database.exists():
-            raise BadInput(
-                f"{target} is the name of a file that belongs to {database}", hint="specify another name for the copy"
-            )
+            raise BadInput(f"{target} is the name of a file that belongs to {database}", hint="specify another name")
 
 
 def _copy(path: Path, file: Path, target: Path, progress: Callable[[int, int], object] | None) -> None:

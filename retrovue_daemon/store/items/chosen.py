@@ -31,7 +31,7 @@ from retrovue_daemon.store.items.word_matches import WordMatches
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from retrovue_daemon.store.items.columns import Columns
     from retrovue_daemon.store.items.filters import Filters
@@ -139,7 +139,7 @@ class Chosen:
 
     def rows(
         self, columns: Columns, *, sort: str | None = None, limit: int | None = None
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Generator[tuple[Any, ...], None, None]:
         """Yield these columns of each item, by kind and id unless sorted otherwise; unknown values come last."""
         keys = _keys(sort)
         parts, values = [], list[object]()
