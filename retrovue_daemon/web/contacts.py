@@ -1,4 +1,4 @@
-"""Contacting servers because a person asks for it: bounded in time and number, and reported in our own words."""
+"""Contacting servers at the request of a person: bounded in time and number, and reported in our own words."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Contacts:
         return answer
 
     async def machine(self, section: ServerSection) -> str:
-        """Return the machineIdentifier of a server, which is asked without the token. Raises as `check` does."""
+        """Return the machineIdentifier of a server, requested without the token. Raises as `check` does."""
         async with self._bounded(section.name):
             return await machine_at(section, retry=_RETRY)
 

@@ -103,7 +103,7 @@ async def check_all(
 
 
 async def machine_at(section: ServerSection, *, link_local: bool = True, retry: RetryPolicy | None = None) -> str:
-    """Return the machineIdentifier of a server, which is asked for it without the token. Raise PlexError."""
+    """Return the machineIdentifier of a server, requested without the token. Raise PlexError."""
     from retrovue_daemon.sources.plex.client import PlexClient  # noqa: PLC0415 -- imports aiohttp, which --help does not need
 
     async with PlexClient(

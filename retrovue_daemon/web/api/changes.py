@@ -32,7 +32,7 @@ class ChangesQuery(msgspec.Struct, frozen=True):
             Meta(
                 ge=0,
                 le=LARGEST_ID,
-                description="The last_seq of the answer before. Without it, the newest changes are returned.",
+                description="`last_seq` of the last answer. Without it, the newest changes are returned.",
             ),
         ]
         | UnsetType
@@ -42,7 +42,7 @@ class ChangesQuery(msgspec.Struct, frozen=True):
             str,
             Meta(
                 max_length=100,
-                description="The feed_id of the answer before: after a restore of the database, it is another one.",
+                description="`feed_id` of the last answer: after a restore of the database, it is another one.",
             ),
         ]
         | UnsetType

@@ -59,7 +59,7 @@ class PathResult(msgspec.Struct, frozen=True):
 
 
 class PathResults(msgspec.Struct, frozen=True):
-    """A path on all servers that were asked for."""
+    """The local paths on the selected servers."""
 
     path: str
     results: list[PathResult]

@@ -30,9 +30,7 @@ class PassesQuery(msgspec.Struct, frozen=True):
 
     server: ServerName | UnsetType = UNSET
     library: LibraryName | UnsetType = UNSET
-    before: Annotated[int, Meta(ge=1, le=LARGEST_ID, description="The before of the answer before.")] | UnsetType = (
-        UNSET
-    )
+    before: Annotated[int, Meta(ge=1, le=LARGEST_ID, description="`before` of the last answer.")] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=500)] = _FIRST
 
 

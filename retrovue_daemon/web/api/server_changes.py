@@ -84,7 +84,7 @@ async def remove(request: web.Request, path: ById) -> web.Response:
     return web.Response(status=204 if is_done else 202)
 
 
-@operation("Ask which machine responds at a server's address", answers=Machine, path=ById)
+@operation("Show which machine responds at a server's address now", answers=Machine, path=ById)
 async def look_at_machine(request: web.Request, path: ById) -> Machine:
     """Contact a server without its token."""
     server, found = await management.machine_of(context_of(request), path.id)
