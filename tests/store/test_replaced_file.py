@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import lzma
 import os
 import shutil
 import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from operator import methodcaller
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +24,6 @@ from tests.support.logs import Events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -150,6 +151,22 @@ async def test_an_overwritten_database_is_noticed(path, make) -> None:
         assert await cp.wait() == 0
     assert _asides(path) == ["shm", "wal"]
     assert _content(path) == ["row 1", "row 2"]
+
+
+@pytest.mark.parametrize("version", [None, 9])
+async def test_a_schema_that_a_reader_kept_in_the_log_is_not_another_file(path, version) -> None:
+    """The file's header is that of before the schema was made or upgraded, until the log is merged."""
+    if version is not None:
+        path.write_bytes(lzma.decompress((Path(__file__).parent / f"schema_{version}.db.xz").read_bytes()))
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        assert reader.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        async with open_database(path) as database:
+            await _write(database, "1")
+            _, written, merged = reader.execute("PRAGMA wal_checkpoint").fetchone()
+            assert written == merged > 0
+    assert _content(path) == ["row 1"]
+    assert not _asides(path)
 
 
 async def test_an_emptied_database_is_noticed(path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from retrovue_daemon.errors import DatabaseReplaced
 from retrovue_daemon.store.file.companions import INDEX, LOG, companion
+from retrovue_daemon.store.migrations import APPLICATION_ID, migrations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +41,24 @@ class Header(NamedTuple):
     magic: bytes
     page_size: bytes
     versions: bytes
-    user_version: bytes
-    application_id: bytes
+    user_version: int
+    application_id: int
     counter: int
     schema: int
 
     def may_become(self, later: Header) -> bool:
-        """Return whether SQLite could have written ``later`` after this: the two numbers never decrease."""
-        return self[:5] == later[:5] and self.counter <= later.counter and self.schema <= later.schema
+        """Return whether SQLite could have written ``later`` after this: the numbers never decrease.
+
+        If a reader has the database open while this release makes or upgrades the schema, that stays in the log for
+        now, and the file has the header of before.
+        """
+        return (
+            self[:3] == later[:3]
+            and later.application_id in {self.application_id, APPLICATION_ID}
+            and self.user_version <= later.user_version <= migrations()[-1].version
+            and self.counter <= later.counter
+            and self.schema <= later.schema
+        )
 
 
 class OpenFiles:
@@ -163,8 +174,8 @@ class OpenFiles:
 
     def _read_header(self) -> Header:
         raw = os.pread(self._descriptor, _HEADER, 0)
-        counter, schema = (int.from_bytes(raw[at : at + 4], "big") for at in (24, 40))
-        return Header(raw[:16], raw[16:18], raw[18:20], raw[60:64], raw[68:72], counter, schema)
+        version, application, counter, schema = (int.from_bytes(raw[at : at + 4], "big") for at in (60, 68, 24, 40))
+        return Header(raw[:16], raw[16:18], raw[18:20], version, application, counter, schema)
 
 
 _WORDS: dict[Kind, str] = {
