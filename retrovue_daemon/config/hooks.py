@@ -250,7 +250,7 @@ SECRET_FILE: Final[Value[Path]] = Value(
 class HookSection:
     """``[[hooks]]``: what is called, and on which occasions. Times are in seconds."""
 
-    name: str = key(text("a name"), "a name for the hook")
+    name: str = key(text("a name of visible characters on one line"), "a name for the hook")
     on: tuple[str, ...] = key(ON, "the occasions: log events, and changes of the database")
     target: HookTarget = one_of(
         {"url": (URL, "the address that gets POST requests"), "command": (COMMAND, "the program that is run")}

@@ -149,7 +149,7 @@ PATH_MAPPING: Final = {
 class ServerSection:
     """``[[servers]]``: one Plex Media Server. ``timeout`` is in seconds, ``url`` has no trailing slash."""
 
-    name: str = key(text("a name"), "a name for the server")
+    name: str = key(text("a name of visible characters on one line"), "a name for the server")
     url: str = key(addresses.URL, "the server's address; it may include a path prefix")
     token: Secret = one_of(TOKEN_KEYS)
     concurrency: int = key(integer(1, 32), "simultaneous requests to this server", default=2)

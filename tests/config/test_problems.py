@@ -143,8 +143,12 @@ BAD = {
     "two tokens for the page": ("[web]\ntoken = 'a'\ntoken_env = 'HOME'", "web.token_env", "beside token"),
     # servers
     "no name": (SERVER.replace('name = "home"', ""), "servers[0].name", "is missing"),
-    "blank name": (SERVER.replace('"home"', '"  "'), "servers[0].name", "must be a name"),
-    "name of two lines": (SERVER.replace('"home"', '"a\\nb"'), "servers[0].name", "must be a name"),
+    "blank name": (SERVER.replace('"home"', '"  "'), "servers[0].name", "must be a name of visible characters"),
+    "name of two lines": (
+        SERVER.replace('"home"', '"a\\nb"'),
+        "servers[0].name",
+        "must be a name of visible characters on one line",
+    ),
     "no url": (SERVER.replace('url = "http://plex:32400"', ""), "servers[0].url", "is missing"),
     "no libraries at all": (SERVER + "libraries = []", "servers[0].libraries", "to select all, remove the key"),
     "blank library": (SERVER + "libraries = [' ']", "servers[0].libraries", "entry 0"),
