@@ -30,6 +30,9 @@ IDS_AT_ONCE: Final = 4_000
 
 ENTRIES_AT_ONCE: Final = 500
 
+MANY_ROWS: Final = 5_000
+"""Rows of one transaction after which PostgreSQL's statistics are collected again."""
+
 
 class Step(NamedTuple):
     """The state after a step; ``rows`` were written, ``filled`` if by a complete fill."""
@@ -70,6 +73,9 @@ def follow(
     with target.transaction():
         refuse_other_writers(target, origin, state)
         rows = replace_changed(target, mirror, origin, changed, check)
+        if rows >= MANY_ROWS:
+            # The statistics are those of a small mirror if it was published during its first sync.
+            analyze_all(target)
         store_state(target, origin, after)
     return Step(after, rows, filled=False, is_current=seq >= feed.last_seq)
 

@@ -92,6 +92,19 @@ def test_a_changed_item_is_replaced_with_all_that_belongs_to_it(mirror, publish,
     assert step.rows == 0
 
 
+@pytest.mark.parametrize("most", [50, 100_000])
+def test_statistics_are_collected_again_after_many_rows(server, mirror, publish, schema, monkeypatch, most) -> None:
+    """Otherwise a mirror that was published while it was nearly empty would be followed ever more slowly."""
+    monkeypatch.setattr(following, "MANY_ROWS", most)
+    table = f"oid = '{schema}.media_files'::regclass"
+    with closing(server.connect(schema)) as connection:
+        connection.execute(f"UPDATE pg_class SET reltuples = 1 WHERE {table}")
+        record(mirror, Kind.MOVIE, "updated", [row_id for (row_id,) in mirror.execute("SELECT id FROM movies")])
+        publish()
+        ((rows,),) = connection.execute(f"SELECT reltuples FROM pg_class WHERE {table}")
+        assert (rows > 1) == (most == 50)
+
+
 def test_a_file_that_passes_to_another_item_is_there_once(mirror, publish, monkeypatch) -> None:
     """Whichever of the two has its entry first, each in a transaction of its own."""
     monkeypatch.setattr(following, "ENTRIES_AT_ONCE", 1)
