@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COUNTS = ("listed", "added", "updated", "unchanged", "removed", "restored", "moved", "skipped", "pages", "bytes")
 """The counts of a pass in display order; columns that the schema lacks are omitted."""
 
+_CHANGES = ("added", "updated", "removed", "restored", "moved")
+
 OTHERS = "SELECT library_id, state, count(*) FROM {} WHERE state <> 'active' GROUP BY +library_id, state"
 """The rows of a table that are not active, counted by library. The + keeps SQLite from reading all rows."""
 
@@ -33,6 +35,11 @@ class PassRecord(msgspec.Struct, frozen=True):
     finished_at: int | None
     counts: dict[str, int]
     error: str | None
+
+    @property
+    def changes(self) -> int:
+        """How many items it added, updated, removed, restored or moved."""
+        return sum(self.counts.get(name) or 0 for name in _CHANGES)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,6 @@ WIDTH: Final = 4
 """Of a bar with the gap beside it; a chart is always as wide as one of all bars."""
 
 _LOWEST: Final = 3
-_CHANGES: Final = ("added", "updated", "removed", "restored", "moved")
 _CLASSES: Final = {"ok": "good", "failed": "bad", "blocked": "warn", "incomplete": "warn"}
 
 
@@ -46,7 +45,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 def chart_of(passes: Sequence[PassRecord]) -> Chart:
     """Return the chart of these passes, oldest first. Heights grow with the logarithm of the number of changes."""
-    changes = [max(0, sum(done.counts.get(name) or 0 for name in _CHANGES)) for done in passes]
+    changes = [max(0, done.changes) for done in passes]
     longest = math.log1p(max(changes, default=0)) or 1.0
     bars = []
     for position, (done, number) in enumerate(zip(passes, changes, strict=True)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from retrovue_daemon.service.status import status_in
+from retrovue_daemon.service.status import condition_in, status_in
 from retrovue_daemon.store.file.lock import Holder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retrovue_daemon.config import Config, WebSection
     from retrovue_daemon.logs.redaction import Redactor
     from retrovue_daemon.service.pulse import Pulse
-    from retrovue_daemon.service.status import Status
+    from retrovue_daemon.service.status import Condition, Status
     from retrovue_daemon.service.supervisor import Supervisor
     from retrovue_daemon.store.database import Database
     from retrovue_daemon.sync.progress import ProgressBoard
@@ -92,10 +92,19 @@ class Context:
 
     def status_in(self, connection: sqlite3.Connection) -> Status:
         """Return the same from an open database."""
-        config, holder = self.config, Holder(held=True, pid=os.getpid(), serves=True)
+        config = self.config
         return status_in(
-            connection, self.path, holder, config.sync, config.wants_details, contents=self.contents.read
+            connection, self.path, self._holder, config.sync, config.wants_details, contents=self.contents.read
         )
+
+    def condition_in(self, connection: sqlite3.Connection) -> Condition:
+        """Return only what can be wrong, from an open database."""
+        return condition_in(connection, self.path, self._holder)
+
+    @property
+    def _holder(self) -> Holder:
+        """This process, which is the daemon."""
+        return Holder(held=True, pid=os.getpid(), serves=True)
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context")

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
     from retrovue_daemon.service.status import Status
     from retrovue_daemon.store.feed.reading import FeedState
-    from retrovue_daemon.store.overview import PassRecord
     from retrovue_daemon.sync.progress import Progress
 
 _KINDS: Final = {"movies": "movie", "shows": "show", "seasons": "season", "episodes": "episode"}
-_CHANGES: Final = ("added", "updated", "removed", "restored", "moved")
 
 _SERVER: Final = ("server",)
 _LIBRARY: Final = ("server", "library", "key")
@@ -166,7 +164,7 @@ class MetricsOfStatus:
             "retrovue_library_last_pass_changes",
             "Items that this pass added, updated, removed, restored or moved.",
             _LIBRARY,
-            ((labels, _changes(done)) for labels, done in passes),
+            ((labels, done.changes) for labels, done in passes),
         )
 
     def _of_consumers(self) -> Iterator[Metric]:
@@ -219,7 +217,3 @@ def _values(name: str, words: str, labels: Sequence[str], values: Iterable[tuple
     for texts, value in values:
         family.add_metric(texts, float(value))
     return family
-
-
-def _changes(done: PassRecord) -> int:
-    return sum(done.counts.get(name) or 0 for name in _CHANGES)

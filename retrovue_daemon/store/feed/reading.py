@@ -45,11 +45,7 @@ def feed_state(connection: sqlite3.Connection) -> FeedState:
 
 def batches_since(connection: sqlite3.Connection, last: int, limit: int = 100) -> list[ChangeBatch]:
     """Return the next entries after a position, at most ``limit``, of up to 1,000 rows each."""
-    query = "SELECT seq, at, run_id, kind, op, ids FROM change_batches WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [
-        ChangeBatch(seq, at, run_id, kind, op, _IDS.decode(ids))
-        for seq, at, run_id, kind, op, ids in connection.execute(query, (last, limit))
-    ]
+    return _batches(connection, "WHERE seq > ? ORDER BY seq LIMIT ?", (last, limit))
 
 
 def batches_before(
@@ -59,13 +55,18 @@ def batches_before(
 
     Where few entries match, many are looked at.
     """
-    query = (
-        "SELECT seq, at, run_id, kind, op, ids FROM change_batches WHERE (?1 IS NULL OR seq < ?1)"
+    which = (
+        "WHERE (?1 IS NULL OR seq < ?1)"
         " AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR op = ?3) ORDER BY seq DESC LIMIT ?4"
     )
+    return _batches(connection, which, (before, kind, op, limit))
+
+
+def _batches(connection: sqlite3.Connection, which: str, values: tuple[int | str | None, ...]) -> list[ChangeBatch]:
+    query = f"SELECT seq, at, run_id, kind, op, ids FROM change_batches {which}"
     return [
         ChangeBatch(seq, at, run_id, kind, op, _IDS.decode(ids))
-        for seq, at, run_id, kind, op, ids in connection.execute(query, (before, kind, op, limit))
+        for seq, at, run_id, kind, op, ids in connection.execute(query, values)
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
@@ -11,16 +10,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from retrovue_daemon.service.json.changes import change_json
 from retrovue_daemon.service.json.problems import FindingJson, finding_json
-from retrovue_daemon.service.status import condition_in
 from retrovue_daemon.store.feed.reading import feed_state
-from retrovue_daemon.store.file.lock import Holder
 from retrovue_daemon.store.next_changes import next_changes
 from retrovue_daemon.web.api.operations import LARGEST_ID, encoded, given, operation
 from retrovue_daemon.web.context import context_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
 
     from aiohttp import web
     from aiohttp_sse import EventSourceResponse
@@ -100,7 +96,7 @@ async def follow(request: web.Request, query: EventsQuery) -> web.StreamResponse
             if "change" in wanted:
                 position = await _send_changes(context, stream, position)
             if "problems" in wanted and look % CONDITION_LOOKS == 0:
-                latest = await context.reading.run(_problems, context.path)
+                latest = await context.reading.run(_problems, context)
                 if latest != problems:
                     problems = latest
                     await _send(stream, "problems", problems)
@@ -132,9 +128,8 @@ async def _send_changes(context: Context, stream: EventSourceResponse, position:
     return _Position(found.feed_id, found.last_seq)
 
 
-def _problems(connection: sqlite3.Connection, path: Path) -> ProblemsEvent:
-    condition = condition_in(connection, path, Holder(held=True, pid=os.getpid(), serves=True))
-    return ProblemsEvent([finding_json(finding) for finding in condition.findings])
+def _problems(connection: sqlite3.Connection, context: Context) -> ProblemsEvent:
+    return ProblemsEvent([finding_json(finding) for finding in context.condition_in(connection).findings])
 
 
 async def _send(stream: EventSourceResponse, event: str, value: object, event_id: str | None = None) -> None:
